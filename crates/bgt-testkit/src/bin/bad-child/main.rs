@@ -1,0 +1,2 @@
+//! bad child
+fn main() {}
