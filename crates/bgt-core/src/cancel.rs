@@ -1,0 +1,196 @@
+//! Asking for an end, from outside a run.
+//!
+//! Owns: who asked first and why, and the step from *please stop* to *stop now*. Never does: stop anything; the
+//! runner and the task do that.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use tokio_util::sync::CancellationToken;
+
+/// Why a run was asked to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum CancelReason {
+    /// The caller cancelled it.
+    Caller,
+    /// A deadline passed.
+    Deadline,
+    /// The host is shutting down.
+    Shutdown,
+}
+
+impl fmt::Display for CancelReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Caller => "cancelled by the caller",
+            Self::Deadline => "the deadline passed",
+            Self::Shutdown => "the host is shutting down",
+        })
+    }
+}
+
+/// The caller's hold on one or many runs: [`cancel`](Cancel::cancel) asks politely, a second call skips the grace
+/// period.
+///
+/// Clones are the same switch. A [`child`](Cancel::child) is stopped by its parent and can also be stopped alone.
+/// Dropping a `Cancel` stops nothing.
+///
+/// # Examples
+///
+/// ```
+/// use bgt_core::{Cancel, CancelReason};
+///
+/// let all = Cancel::new();
+/// let one = all.child();
+/// all.cancel();
+/// assert_eq!(one.reason(), Some(CancelReason::Caller));
+/// assert!(!one.is_forced());
+/// all.cancel();
+/// assert!(one.is_forced());
+/// ```
+#[derive(Clone, Default)]
+pub struct Cancel {
+    asked: CancellationToken,
+    forced: CancellationToken,
+    reason: Arc<Reason>,
+}
+
+#[derive(Default)]
+struct Reason {
+    own: OnceLock<CancelReason>,
+    parent: Option<Arc<Reason>>,
+}
+
+impl Reason {
+    fn get(&self) -> Option<CancelReason> {
+        self.own.get().copied().or_else(|| self.parent.as_ref()?.get())
+    }
+}
+
+impl Cancel {
+    /// A switch that nobody has used yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A switch that follows this one, and can be used without stopping its siblings.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self {
+            asked: self.asked.child_token(),
+            forced: self.forced.child_token(),
+            reason: Arc::new(Reason { own: OnceLock::new(), parent: Some(self.reason.clone()) }),
+        }
+    }
+
+    /// Asks the runs to stop; when they have been asked before, skips their grace period.
+    pub fn cancel(&self) {
+        self.cancel_because(CancelReason::Caller);
+    }
+
+    /// Like [`cancel`](Self::cancel), with a reason. The first reason stays.
+    pub fn cancel_because(&self, reason: CancelReason) {
+        if self.asked.is_cancelled() || self.reason.own.set(reason).is_err() {
+            self.forced.cancel();
+        }
+        self.asked.cancel();
+    }
+
+    /// Asks and skips the grace period in one step.
+    pub fn force(&self) {
+        let _ = self.reason.own.set(CancelReason::Caller);
+        self.forced.cancel();
+        self.asked.cancel();
+    }
+
+    /// Why the runs were asked to stop, if they were.
+    #[must_use]
+    pub fn reason(&self) -> Option<CancelReason> {
+        // A token from elsewhere (see `From`) carries no reason.
+        self.asked.is_cancelled().then(|| self.reason.get().unwrap_or(CancelReason::Caller))
+    }
+
+    /// Whether the grace period is to be skipped.
+    #[must_use]
+    pub fn is_forced(&self) -> bool {
+        self.forced.is_cancelled()
+    }
+
+    /// Waits until somebody asks, and says why.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel-safe: nothing is lost when the future is dropped.
+    pub async fn requested(&self) -> CancelReason {
+        self.asked.cancelled().await;
+        self.reason.get().unwrap_or(CancelReason::Caller)
+    }
+
+    /// Waits until the grace period is to be skipped.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel-safe: nothing is lost when the future is dropped.
+    pub async fn forced(&self) {
+        self.forced.cancelled().await;
+    }
+}
+
+/// A token of `tokio-util` as a polite cancellation: cancelling it asks, and nothing skips the grace period but
+/// [`Cancel::cancel`] or [`Cancel::force`] on the value made here.
+impl From<CancellationToken> for Cancel {
+    fn from(asked: CancellationToken) -> Self {
+        Self { asked, ..Self::default() }
+    }
+}
+
+impl fmt::Debug for Cancel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cancel").field("reason", &self.reason()).field("forced", &self.is_forced()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_reason_stays_and_the_second_call_forces() {
+        let cancel = Cancel::new();
+        assert_eq!(cancel.reason(), None);
+        cancel.cancel_because(CancelReason::Shutdown);
+        assert!(!cancel.is_forced());
+        cancel.cancel();
+        assert_eq!(cancel.reason(), Some(CancelReason::Shutdown));
+        assert!(cancel.is_forced());
+    }
+
+    #[test]
+    fn a_child_stops_alone() {
+        let parent = Cancel::new();
+        let (one, two) = (parent.child(), parent.child());
+        one.cancel();
+        assert_eq!((one.reason(), two.reason(), parent.reason()), (Some(CancelReason::Caller), None, None));
+    }
+
+    #[test]
+    fn a_child_of_a_cancelled_parent_is_forced_by_its_first_call() {
+        let parent = Cancel::new();
+        parent.cancel_because(CancelReason::Shutdown);
+        let child = parent.child();
+        assert_eq!(child.reason(), Some(CancelReason::Shutdown));
+        child.cancel();
+        assert!(child.is_forced() && !parent.is_forced());
+    }
+
+    #[test]
+    fn a_foreign_token_asks_politely() {
+        let token = CancellationToken::new();
+        let cancel = Cancel::from(token.clone());
+        token.cancel();
+        assert_eq!((cancel.reason(), cancel.is_forced()), (Some(CancelReason::Caller), false));
+    }
+}

@@ -1,0 +1,87 @@
+//! Watching runs.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::{ErrorKind, Pattern, Progress, RunId, Status};
+
+/// Something that happened to a run.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Event {
+    /// The run.
+    pub run: RunId,
+    /// The task's name.
+    pub name: Arc<str>,
+    /// The pattern that runs it.
+    pub pattern: Pattern,
+    /// When, by the wall clock.
+    pub at: SystemTime,
+    /// What.
+    pub kind: EventKind,
+}
+
+impl Event {
+    /// An event of now, for those who write a runner.
+    #[must_use]
+    pub fn new(run: RunId, name: Arc<str>, pattern: Pattern, kind: EventKind) -> Self {
+        Self { run, name, pattern, at: SystemTime::now(), kind }
+    }
+}
+
+/// What happened. Every run sends `Started` first and `Ended` last, each exactly once.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// The run was taken up.
+    Started,
+    /// An attempt begins, counted from 1.
+    AttemptStarted {
+        /// Which.
+        attempt: u32,
+    },
+    /// The attempt has started a program.
+    Spawned {
+        /// The program's process id.
+        pid: u32,
+    },
+    /// The task says how far it has come.
+    Progress(Progress),
+    /// An attempt failed and another follows.
+    Retrying {
+        /// The attempt that failed, counted from 1.
+        attempt: u32,
+        /// What kind of failure.
+        kind: ErrorKind,
+        /// How long until the next attempt.
+        after: Duration,
+    },
+    /// The task was asked to stop.
+    Stopping {
+        /// Why.
+        reason: crate::CancelReason,
+    },
+    /// The run is over.
+    Ended {
+        /// Its final status.
+        status: Status,
+    },
+}
+
+/// Is told of everything that happens to the runs it watches.
+///
+/// Called from the run itself, so it must never block and should be quick; a panic in it is contained and the event
+/// is lost. To watch from elsewhere, send the event through a channel that does not wait.
+pub trait Observer: Send + Sync {
+    /// Takes note.
+    fn event(&self, event: &Event);
+}
+
+/// Every observer that is called is told; each in turn.
+impl Observer for Vec<Arc<dyn Observer>> {
+    fn event(&self, event: &Event) {
+        for observer in self {
+            observer.event(event);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What a task answers when it fails.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use crate::{Cancelled, ErrorKind};
+
+/// What a task answers when it fails: any error, what kind of failure it is (for [`Retry`](crate::Retry)), and
+/// perhaps the tail of what it printed.
+///
+/// Every error converts with `?`. Like `anyhow::Error` and for the same reason it is not itself an
+/// [`Error`](StdError); what the caller of a run gets is [`bgt_core::Error`](crate::Error), which is.
+///
+/// # Examples
+///
+/// ```
+/// use bgt_core::{ErrorKind, TaskError};
+///
+/// fn read() -> Result<String, TaskError> {
+///     let text = std::fs::read_to_string("no/such/file")?;
+///     if text.is_empty() {
+///         return Err(TaskError::msg("the file is empty").fatal());
+///     }
+///     Ok(text)
+/// }
+/// assert_eq!(read().unwrap_err().kind(), ErrorKind::Failed);
+/// ```
+pub struct TaskError {
+    source: Box<dyn StdError + Send + Sync>,
+    kind: ErrorKind,
+    tail: Option<String>,
+}
+
+impl TaskError {
+    /// A failure from an error.
+    #[must_use]
+    pub fn new(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { source: source.into(), kind: ErrorKind::Failed, tail: None }
+    }
+
+    /// A failure in words.
+    #[must_use]
+    pub fn msg(message: impl Into<String>) -> Self {
+        Self::new(message.into())
+    }
+
+    /// Says what kind of failure it is.
+    #[must_use]
+    pub fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// Says that trying again is pointless: no retry policy will.
+    #[must_use]
+    pub fn fatal(self) -> Self {
+        self.with_kind(ErrorKind::Fatal)
+    }
+
+    /// Adds the last lines that the task printed.
+    #[must_use]
+    pub fn with_tail(mut self, tail: impl Into<String>) -> Self {
+        self.tail = Some(tail.into()).filter(|tail| !tail.is_empty());
+        self
+    }
+
+    /// What kind of failure it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The last lines that the task printed, if it printed any and kept them.
+    #[must_use]
+    pub fn tail(&self) -> Option<&str> {
+        self.tail.as_deref()
+    }
+
+    /// The error itself.
+    #[must_use]
+    pub fn source(&self) -> &(dyn StdError + Send + Sync + 'static) {
+        &*self.source
+    }
+
+    /// The error as the type it was made from, if it is that.
+    #[must_use]
+    pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
+        self.source.downcast_ref()
+    }
+
+    /// The error, the kind and the tail.
+    #[must_use]
+    pub fn into_parts(self) -> (Box<dyn StdError + Send + Sync>, ErrorKind, Option<String>) {
+        (self.source, self.kind, self.tail)
+    }
+}
+
+impl<E: StdError + Send + Sync + 'static> From<E> for TaskError {
+    fn from(error: E) -> Self {
+        let kind = if (&error as &dyn StdError).is::<Cancelled>() {
+            ErrorKind::Cancelled
+        } else {
+            // A run inside a task keeps its kind: a refused inner run is not worth a retry of the outer one.
+            (&error as &dyn StdError)
+                .downcast_ref::<crate::Error>()
+                .map_or(ErrorKind::Failed, crate::Error::kind)
+        };
+        Self { source: Box::new(error), kind, tail: None }
+    }
+}
+
+impl fmt::Display for TaskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
+impl fmt::Debug for TaskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskError")
+            .field("kind", &self.kind)
+            .field("source", &self.source)
+            .field("tail", &self.tail)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CancelReason;
+
+    #[test]
+    fn every_error_converts_and_is_found_again() {
+        let error = TaskError::from(std::io::Error::other("disk on fire"));
+        assert_eq!(error.kind(), ErrorKind::Failed);
+        assert!(error.downcast_ref::<std::io::Error>().is_some());
+        assert_eq!(error.to_string(), "disk on fire");
+    }
+
+    #[test]
+    fn a_check_that_fails_is_a_cancellation() {
+        let error = TaskError::from(Cancelled { reason: CancelReason::Shutdown });
+        assert_eq!(error.kind(), ErrorKind::Cancelled);
+    }
+}
