@@ -1,0 +1,55 @@
+//! Windows: handles instead of descriptors, and no zombies.
+
+use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::os::windows::process::CommandExt;
+use std::process::Command;
+
+use windows_sys::Win32::Foundation::WAIT_TIMEOUT;
+use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleW, GetProcAddress};
+use windows_sys::Win32::System::Threading::{
+    CREATE_NEW_PROCESS_GROUP, GetCurrentProcess, GetProcessHandleCount, OpenProcess, PROCESS_SYNCHRONIZE,
+    WaitForSingleObject,
+};
+
+pub(crate) fn own_group(command: &mut Command) {
+    command.creation_flags(CREATE_NEW_PROCESS_GROUP);
+}
+
+pub(crate) fn under_wine() -> bool {
+    let name: Vec<u16> = "ntdll.dll\0".encode_utf16().collect();
+    // SAFETY: both names end with a zero and live through the calls; ntdll is loaded in every process.
+    unsafe { GetProcAddress(GetModuleHandleW(name.as_ptr()), c"wine_get_version".as_ptr().cast()).is_some() }
+}
+
+/// A process whose handle is signalled has ended, however many handles keep its number taken.
+pub(crate) fn alive(pid: u32) -> bool {
+    // SAFETY: the handle is checked, then owned once and open through the wait, which does not wait.
+    unsafe {
+        let process = OpenProcess(PROCESS_SYNCHRONIZE, 0, pid);
+        if process.is_null() {
+            return false;
+        }
+        let process = OwnedHandle::from_raw_handle(process);
+        WaitForSingleObject(process.as_raw_handle(), 0) == WAIT_TIMEOUT
+    }
+}
+
+pub(crate) fn describe(_: u32) -> String {
+    "running".to_owned()
+}
+
+pub(crate) fn open_fds() -> usize {
+    let mut count = 0;
+    // SAFETY: the count lives through the call; the handle is that of this process.
+    let known = unsafe { GetProcessHandleCount(GetCurrentProcess(), &raw mut count) };
+    assert!(known != 0, "Windows does not tell how many handles are open");
+    count as usize
+}
+
+pub(crate) fn threads() -> Option<usize> {
+    None
+}
+
+pub(crate) fn zombies() -> Option<usize> {
+    None
+}
