@@ -1,1 +1,35 @@
-//! bgt-sys
+//! What `bgt` asks of the operating system, safe from outside: start a program at the head of a tree of its own,
+//! know when it has ended, end the whole tree, move bytes through its pipes.
+//!
+//! It knows no task, no retry, no deadline; `bgt-process` does. It is the only crate of the workspace with `unsafe`.
+//! Use it directly only to write a supervisor of your own.
+//!
+//! One interface, two systems:
+//!
+//! | | Unix | Windows |
+//! | --- | --- | --- |
+//! | a tree is | a process group | a Job Object |
+//! | started by | `posix_spawn`, never `fork` | `CreateProcess`, suspended until it is in the job |
+//! | its end is seen by | pidfd (Linux), else SIGCHLD, before it is reaped | a wait on the process handle |
+//! | pipes | non-blocking, on tokio's reactor | overlapped named pipes, on tokio's reactor |
+//!
+//! On Linux the environment variable `BGT_BACKEND=portable` makes this process use what other Unixes use instead of
+//! pidfds; the test suite runs once with each.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod exit;
+mod stdio;
+
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
+use unix as os;
+#[cfg(windows)]
+use windows as os;
+
+pub use exit::{Ended, Outcome, Usage};
+pub use os::{Child, PipeReader, PipeWriter, is_store_alias, signal_name, spawn};
+pub use stdio::{Asked, Input, Output, Signal, SpawnOptions, Spawned};

@@ -1,0 +1,85 @@
+//! What a program is given for its standard streams, and the other words of the interface.
+
+use std::fs::File;
+
+use crate::{Child, PipeReader, PipeWriter};
+
+/// Where a program's stdin comes from.
+#[derive(Debug, Default)]
+pub enum Input {
+    /// Nothing to read.
+    #[default]
+    Null,
+    /// A pipe whose other end is in [`Spawned::stdin`].
+    Pipe,
+    /// An open file.
+    File(File),
+    /// The host's own.
+    Inherit,
+}
+
+/// Where a program's stdout or stderr goes.
+#[derive(Debug, Default)]
+pub enum Output {
+    /// Nowhere.
+    Null,
+    /// A pipe whose other end is in [`Spawned`].
+    #[default]
+    Pipe,
+    /// An open file.
+    File(File),
+    /// The host's own.
+    Inherit,
+    /// For stderr: the same stream as stdout, so that the order of both is exact. For stdout: as `Pipe`.
+    Combined,
+}
+
+/// How [`spawn`](crate::spawn) starts a program.
+#[derive(Debug, Default)]
+pub struct SpawnOptions {
+    /// Standard input.
+    pub stdin: Input,
+    /// Standard output.
+    pub stdout: Output,
+    /// Standard error.
+    pub stderr: Output,
+    /// Windows: let the program have a console window of its own if it wants one. Off by default, because children
+    /// of a service or a GUI host must not flash consoles.
+    pub console_window: bool,
+}
+
+/// A program that was started, and the host's ends of its pipes.
+#[derive(Debug)]
+pub struct Spawned {
+    /// The program and its tree.
+    pub child: Child,
+    /// Its stdin, where it was [`Input::Pipe`].
+    pub stdin: Option<PipeWriter>,
+    /// Its stdout, where it was [`Output::Pipe`].
+    pub stdout: Option<PipeReader>,
+    /// Its stderr, where it was [`Output::Pipe`].
+    pub stderr: Option<PipeReader>,
+}
+
+/// A way to ask a tree to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Signal {
+    /// SIGTERM.
+    Terminate,
+    /// SIGINT.
+    Interrupt,
+    /// SIGHUP.
+    Hangup,
+}
+
+/// Whether a tree could be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Asked {
+    /// The request was delivered. What the program makes of it is its own affair.
+    Delivered,
+    /// There is no way to ask this program: on Windows, one that shares no console with its host.
+    Undeliverable,
+    /// The program had ended already.
+    Ended,
+}

@@ -1,0 +1,47 @@
+//! Unix: process groups. Linux adds pidfds and a look into `/proc` under the same interface.
+
+mod child;
+mod group;
+#[cfg(target_os = "linux")]
+mod linux;
+mod pipe;
+mod reaper;
+mod spawn;
+mod watch;
+
+pub use child::Child;
+pub use pipe::{PipeReader, PipeWriter};
+pub use spawn::spawn;
+
+/// Whether a file is one of the aliases by which Windows offers to install a program instead of running it. Never,
+/// on Unix.
+#[must_use]
+pub fn is_store_alias(_path: &std::path::Path) -> bool {
+    false
+}
+
+/// The name of a signal number on this system, such as `SIGKILL`.
+#[must_use]
+pub fn signal_name(number: i32) -> Option<&'static str> {
+    Some(match number {
+        libc::SIGHUP => "SIGHUP",
+        libc::SIGINT => "SIGINT",
+        libc::SIGQUIT => "SIGQUIT",
+        libc::SIGILL => "SIGILL",
+        libc::SIGTRAP => "SIGTRAP",
+        libc::SIGABRT => "SIGABRT",
+        libc::SIGBUS => "SIGBUS",
+        libc::SIGFPE => "SIGFPE",
+        libc::SIGKILL => "SIGKILL",
+        libc::SIGUSR1 => "SIGUSR1",
+        libc::SIGSEGV => "SIGSEGV",
+        libc::SIGUSR2 => "SIGUSR2",
+        libc::SIGPIPE => "SIGPIPE",
+        libc::SIGALRM => "SIGALRM",
+        libc::SIGTERM => "SIGTERM",
+        libc::SIGXCPU => "SIGXCPU",
+        libc::SIGXFSZ => "SIGXFSZ",
+        libc::SIGSYS => "SIGSYS",
+        _ => return None,
+    })
+}

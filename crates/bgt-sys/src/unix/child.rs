@@ -1,0 +1,210 @@
+//! A program and its process group, from start to reaping.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::time::Duration;
+
+use rustix::process::Pid;
+
+use super::group::{self, Left};
+use super::reaper;
+use super::watch::{Look, Watch, look};
+use crate::{Asked, Ended, Outcome, Signal, Usage};
+
+/// A program that heads a tree of its own.
+///
+/// Its process id and the id of its group belong to it until [`reap`](Child::reap): everything that signals must
+/// come before, and does.
+///
+/// # Dropping
+///
+/// Dropping a child that was not reaped kills its tree at once and leaves the reaping to a background thread. It
+/// never waits.
+#[derive(Debug)]
+pub struct Child {
+    pid: Pid,
+    watch: Option<Watch>,
+    /// Our own high-water mark when it was started, in bytes.
+    host_peak: u64,
+    reaped: bool,
+}
+
+impl Child {
+    pub(super) fn adopt(child: std::process::Child) -> io::Result<Self> {
+        let pid = Pid::from_child(&child);
+        let mut child = Self { pid, watch: None, host_peak: peak_memory_of_host(), reaped: false };
+        // In this order: if the watch cannot be had, the child is dropped, and with it the program.
+        child.watch = Some(Watch::new(pid)?);
+        Ok(child)
+    }
+
+    /// The program's process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// Waits until the program itself has ended. Its descendants may live, and its output may not have ended.
+    ///
+    /// # Errors
+    ///
+    /// What the system said, or that the runtime is shutting down.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel-safe, and may be called again after it has answered.
+    pub async fn ended(&mut self) -> io::Result<()> {
+        match &mut self.watch {
+            Some(watch) => watch.ended(self.pid).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Asks the whole tree to end.
+    ///
+    /// # Errors
+    ///
+    /// What the system said.
+    pub fn ask(&self, how: Signal) -> io::Result<Asked> {
+        use rustix::process::Signal as Unix;
+        if self.reaped || look(self.pid)? != Look::Alive {
+            return Ok(Asked::Ended);
+        }
+        let signal = match how {
+            Signal::Terminate => Unix::TERM,
+            Signal::Interrupt => Unix::INT,
+            Signal::Hangup => Unix::HUP,
+        };
+        Ok(if group::signal(self.pid, signal)? { Asked::Delivered } else { Asked::Ended })
+    }
+
+    /// Kills the whole tree. Has no effect after [`reap`](Self::reap), nor when somebody else has reaped the program:
+    /// the number could be a stranger's.
+    ///
+    /// # Errors
+    ///
+    /// What the system said.
+    pub fn kill(&self) -> io::Result<()> {
+        if self.reaped || look(self.pid)? == Look::Taken {
+            return Ok(());
+        }
+        // On Linux one signal is enough: a fork is refused to a process with a signal pending, under the same lock.
+        // Elsewhere a member that is forking may be missed, hence another look.
+        for _ in 0..if cfg!(target_os = "linux") { 1 } else { 3 } {
+            if !group::signal(self.pid, rustix::process::Signal::KILL)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the exit status of a program that has ended; `None` while it has not. From then on the number may be
+    /// somebody else's, and nothing is signalled any more.
+    ///
+    /// # Errors
+    ///
+    /// What the system said.
+    pub fn reap(&mut self) -> io::Result<Option<Ended>> {
+        let ended = wait4(self.pid, self.host_peak)?;
+        if ended.is_some() {
+            self.reaped = true;
+            self.watch = None;
+        }
+        Ok(ended)
+    }
+
+    /// After [`reap`](Self::reap): whether descendants were alive when the program ended.
+    #[must_use]
+    pub fn had_descendants(&self) -> bool {
+        self.reaped && group::left(self.pid) == Left::Some
+    }
+
+    /// After [`kill`](Self::kill) and [`reap`](Self::reap): waits until the whole tree has ended, or the time is
+    /// over. Says whether it has.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel-safe.
+    pub async fn tree_ended(&self, within: Duration) -> bool {
+        let deadline = tokio::time::Instant::now() + within;
+        let mut pause = Duration::from_micros(200);
+        // The system tells nobody but the parent when a process ends, and these are not our children. They were
+        // killed, so this is a matter of a few looks.
+        while !group::is_gone(self.pid) {
+            if tokio::time::Instant::now() >= deadline {
+                return false;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(20));
+        }
+        true
+    }
+
+    /// Lets descendants live when this is dropped. For after the end of the program itself.
+    pub fn release(&mut self) {}
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if self.reaped {
+            return;
+        }
+        let _ = self.kill();
+        reaper::reap(self.pid, self.watch.take());
+    }
+}
+
+/// Reaps a child of ours if it has ended.
+pub(super) fn wait4(pid: Pid, host_peak: u64) -> io::Result<Option<Ended>> {
+    let raw = pid.as_raw_nonzero().get();
+    let mut status = 0;
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    loop {
+        // SAFETY: both pointers are valid for writes for the whole call, and an all-zero rusage is a valid one.
+        match unsafe { libc::wait4(raw, &mut status, libc::WNOHANG, usage.as_mut_ptr()) } {
+            0 => return Ok(None),
+            -1 => match io::Error::last_os_error() {
+                error if error.raw_os_error() == Some(libc::EINTR) => {}
+                error if error.raw_os_error() == Some(libc::ECHILD) => {
+                    return Ok(Some(Ended { outcome: Outcome::Unknown, usage: Usage::default() }));
+                }
+                error => return Err(error),
+            },
+            _ => break,
+        }
+    }
+    // SAFETY: zeroed above and filled in by wait4.
+    let usage = unsafe { usage.assume_init() };
+    let outcome = if libc::WIFSIGNALED(status) {
+        Outcome::Signal { number: libc::WTERMSIG(status), core_dumped: libc::WCOREDUMP(status) }
+    } else {
+        Outcome::Code(libc::WEXITSTATUS(status))
+    };
+    let peak = peak_memory(&usage);
+    let usage = Usage {
+        user: Some(duration(usage.ru_utime)),
+        system: Some(duration(usage.ru_stime)),
+        peak_memory: (peak > host_peak).then_some(peak),
+    };
+    Ok(Some(Ended { outcome, usage }))
+}
+
+#[expect(clippy::unnecessary_cast, reason = "the fields' widths differ from system to system")]
+fn duration(time: libc::timeval) -> Duration {
+    Duration::from_secs(time.tv_sec as u64) + Duration::from_micros(time.tv_usec as u64)
+}
+
+fn peak_memory(usage: &libc::rusage) -> u64 {
+    let unit = if cfg!(target_vendor = "apple") { 1 } else { 1024 };
+    u64::try_from(usage.ru_maxrss).unwrap_or(0) * unit
+}
+
+fn peak_memory_of_host() -> u64 {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the pointer is valid for writes, and an all-zero rusage is a valid one whatever the call answers.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    peak_memory(&usage)
+}

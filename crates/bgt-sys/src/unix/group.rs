@@ -1,0 +1,57 @@
+//! A process group as a whole.
+
+use std::io;
+
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+
+/// Signals every member. A group without members, or (macOS) with none but zombies, is none to signal.
+///
+/// The caller must know that the group's leader was not reaped yet, or the number may be somebody else's.
+pub(super) fn signal(group: Pid, signal: Signal) -> io::Result<bool> {
+    match kill_process_group(group, signal) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::SRCH) => Ok(false),
+        Err(rustix::io::Errno::PERM) if cfg!(target_vendor = "apple") => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether a group that was ours has members left, its own leader having been reaped. Harmless to strangers.
+fn has_members(group: Pid) -> bool {
+    test_kill_process_group(group) != Err(rustix::io::Errno::SRCH)
+}
+
+/// What is left of a group once its leader was reaped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    Nobody,
+    /// Members that have ended and wait for whoever reaps orphans here.
+    Zombies,
+    /// Members that live, or that our SIGKILL has just ended.
+    Some,
+}
+
+pub(super) fn left(group: Pid) -> Left {
+    if !has_members(group) {
+        return Left::Nobody;
+    }
+    #[cfg(target_os = "linux")]
+    if let Some(members) = super::linux::members(group) {
+        // Gone between the two looks: it was there, and `left` is about who was.
+        let was_live = |member: &super::linux::Member| !member.zombie || member.killed;
+        return if members.is_empty() || members.iter().any(was_live) { Left::Some } else { Left::Zombies };
+    }
+    Left::Some
+}
+
+/// Whether all members have ended, be they reaped or not.
+pub(super) fn is_gone(group: Pid) -> bool {
+    if !has_members(group) {
+        return true;
+    }
+    #[cfg(target_os = "linux")]
+    if let Some(members) = super::linux::members(group) {
+        return members.iter().all(|member| member.zombie);
+    }
+    false
+}
