@@ -1,0 +1,111 @@
+//! A run against an earlier one: worse is what two intervals that do not touch say, nothing less.
+
+use super::numbers::{plain, ratio};
+use super::record::{Ratio, Record};
+use super::saved::Saved;
+use super::table::columns;
+
+/// The comparison, for people, and what became worse.
+pub(super) struct Outcome {
+    pub(super) table: String,
+    pub(super) worse: Vec<String>,
+}
+
+const HEADER: [&str; 5] = ["what", "before", "now", "change", ""];
+
+pub(super) fn against(old: &Saved, new: &[Record]) -> Outcome {
+    let mut rows = vec![HEADER.map(str::to_owned)];
+    let mut worse = Vec::new();
+    for record in new {
+        let Some(before) = old.records.iter().find(|before| before.key() == record.key()) else {
+            rows.push(lone(record, false));
+            continue;
+        };
+        let (row, is_worse) = pair(before, record);
+        rows.push(row);
+        if is_worse {
+            worse.push(record.key());
+        }
+    }
+    let measured = |suite: &str| new.iter().any(|record| record.suite == suite);
+    let gone = old.records.iter().filter(|before| new.iter().all(|record| record.key() != before.key()));
+    rows.extend(gone.filter(|before| measured(&before.suite)).map(|before| lone(before, true)));
+
+    let said = |field: &str| old.about[field].as_str().unwrap_or("unknown").to_owned();
+    let title = format!("against {}, measured {} on {}", old.name, said("date"), said("machine"));
+    Outcome { table: format!("{title}\n{}", columns(&rows)), worse }
+}
+
+fn pair(before: &Record, now: &Record) -> ([String; 5], bool) {
+    let (was, is, change, verdict) = match (before.ratio, now.ratio) {
+        (Some(was), Some(is)) => (interval(was), interval(is), is.value / was.value, verdict(was, is)),
+        // An absolute figure has no interval to judge by.
+        _ => (figure(before), figure(now), now.ours / before.ours, ""),
+    };
+    let change =
+        if change.is_finite() { format!("{:+.1} %", (change - 1.0) * 100.0) } else { "–".to_owned() };
+    ([now.key(), was, is, change, verdict.to_owned()], verdict == WORSE)
+}
+
+const WORSE: &str = "worse";
+
+fn verdict(was: Ratio, is: Ratio) -> &'static str {
+    if is.high < was.low {
+        WORSE
+    } else if is.low > was.high {
+        "better"
+    } else {
+        "same"
+    }
+}
+
+fn lone(record: &Record, gone: bool) -> [String; 5] {
+    let (value, none) = (record.ratio.map_or_else(|| figure(record), interval), "–".to_owned());
+    let (was, is, word) = if gone { (value, none.clone(), "gone") } else { (none.clone(), value, "new") };
+    [record.key(), was, is, none, word.to_owned()]
+}
+
+fn interval(r: Ratio) -> String {
+    format!("{} [{}–{}]", ratio(r.value), ratio(r.low), ratio(r.high))
+}
+
+fn figure(record: &Record) -> String {
+    let arrow = if record.higher_is_better { "↑" } else { "↓" };
+    format!("{} {} {arrow}", plain(record.ours), record.unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::tests::{absolute, relative};
+    use super::*;
+
+    fn compare(before: Vec<Record>, now: &[Record]) -> Outcome {
+        let about = serde_json::json!({"date": "then", "machine": "m"});
+        against(&Saved { name: "old".to_owned(), about, records: before }, now)
+    }
+
+    #[test]
+    fn worse_is_an_interval_wholly_below_the_old_one() {
+        let before = || vec![relative("c1", 1.2, 1.1, 1.3)];
+        assert_eq!(compare(before(), &[relative("c1", 1.0, 0.95, 1.05)]).worse, ["s c1 against tokio"]);
+        for (value, low, high) in [(1.0, 0.9, 1.1), (1.2, 1.1, 1.3), (2.0, 1.9, 2.1)] {
+            assert!(compare(before(), &[relative("c1", value, low, high)]).worse.is_empty());
+        }
+    }
+
+    #[test]
+    fn change_new_and_gone_are_shown() {
+        let now = [relative("c1", 1.5, 1.4, 1.6), absolute("fresh", 3.0)];
+        let outcome = compare(vec![relative("c1", 1.0, 0.9, 1.1), absolute("leaks", 0.0)], &now);
+        let line = |name: &str| outcome.table.lines().find(|line| line.contains(name)).unwrap();
+        assert!(line("c1").contains("+50.0 %") && line("c1").ends_with("better"), "{}", outcome.table);
+        assert!(line("fresh").ends_with("new") && line("leaks").ends_with("gone"), "{}", outcome.table);
+        assert!(outcome.table.starts_with("against old, measured then on m\n"), "{}", outcome.table);
+    }
+
+    #[test]
+    fn an_absolute_figure_is_shown_but_not_judged() {
+        let outcome = compare(vec![absolute("leaks", 0.0)], &[absolute("leaks", 9.0)]);
+        assert!(outcome.worse.is_empty() && outcome.table.contains("leaks"));
+    }
+}

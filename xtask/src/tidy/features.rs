@@ -1,0 +1,104 @@
+//! Features one by one: each crate compiles without warnings with none, with each alone, and with all.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::commands::judged;
+use crate::finding::Finding;
+use crate::workspace::{Package, Workspace};
+use crate::{Result, shell};
+
+pub(super) fn check(root: &Path, workspace: &Workspace) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for package in workspace.published() {
+        for features in choices(package) {
+            // Clippy rather than check: it sees all that check sees, and can refuse warnings in our crates alone.
+            let mut cargo = shell::cargo(root);
+            cargo.args(["clippy", "--quiet", "-p", &package.name, "--no-default-features"]);
+            if !features.is_empty() {
+                cargo.args(["--features", &features]);
+            }
+            cargo.args(["--", "-D", "warnings"]);
+            findings.extend(judged(&mut cargo, "make the crate compile with these features"));
+        }
+    }
+    Ok(findings)
+}
+
+/// None, each feature, all; where two turn on the same, only the first.
+fn choices(package: &Package) -> Vec<String> {
+    let names: Vec<_> = package.features.keys().map(String::as_str).collect();
+    let each = names.iter().map(|name| (*name).to_owned());
+    let mut seen = BTreeSet::new();
+    let choices = [String::new()].into_iter().chain(each).chain([names.join(",")]);
+    // Those that say what they turn on come before names that only stand for them, such as `default`.
+    let mut choices: Vec<_> = choices.collect();
+    choices.sort_by_key(|choice| (turned_on(package, choice).len(), choice == "default"));
+    choices.retain(|choice| seen.insert(effect(package, choice)));
+    choices
+}
+
+/// All features that a comma-separated choice turns on.
+fn turned_on<'a>(package: &'a Package, choice: &'a str) -> BTreeSet<&'a str> {
+    let mut on = BTreeSet::new();
+    let mut left: Vec<_> = choice.split(',').filter(|name| package.features.contains_key(*name)).collect();
+    while let Some(name) = left.pop() {
+        if on.insert(name) {
+            let implied = package.features[name].iter().map(String::as_str);
+            left.extend(implied.filter(|name| package.features.contains_key(*name)));
+        }
+    }
+    on
+}
+
+/// What a choice changes: its features, but for those that only stand for others.
+fn effect(package: &Package, choice: &str) -> BTreeSet<String> {
+    let groups_others = |name: &&str| {
+        let implies = &package.features[*name];
+        matches!(*name, "default" | "full") && implies.iter().all(|name| package.features.contains_key(name))
+    };
+    turned_on(package, choice).into_iter().filter(|name| !groups_others(name)).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package(features: &[(&str, &[&str])]) -> Package {
+        let features = features.iter();
+        Package {
+            name: "bgt-x".to_owned(),
+            folder: String::new(),
+            published: true,
+            description: None,
+            features: features
+                .map(|(name, of)| ((*name).to_owned(), of.iter().map(|of| (*of).to_owned()).collect()))
+                .collect(),
+            dependencies: Vec::new(),
+            bins: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn each_choice_is_checked_once() {
+        let package = package(&[
+            ("default", &["process"]),
+            ("full", &["process", "json", "serde"]),
+            ("process", &["dep:bgt-process"]),
+            ("json", &["process", "bgt-process/json"]),
+            ("serde", &["bgt-core/serde"]),
+        ]);
+        assert_eq!(choices(&package), ["", "process", "serde", "json", "full"]);
+    }
+
+    #[test]
+    fn a_crate_without_features_is_checked_once() {
+        assert_eq!(choices(&package(&[])), [""]);
+        assert_eq!(choices(&package(&[("default", &[])])), [""]);
+    }
+
+    #[test]
+    fn all_together_is_a_choice_of_its_own() {
+        assert_eq!(choices(&package(&[("a", &[]), ("b", &[])])), ["", "a", "b", "a,b"]);
+    }
+}
