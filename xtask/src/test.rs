@@ -69,6 +69,9 @@ fn all(root: &Path, selection: &Selection<'_>) -> Result {
 
     let name = selection.target.unwrap_or("native");
     eprintln!("xtask: leg {name}");
+    if !selection.crates.is_empty() {
+        build_bad_child(root, selection)?;
+    }
     leg(skips.told_to(&mut cargo_test(root, selection)), &mut tally, &mut failures)?;
 
     let portable = portable::applies(selection.target);
@@ -110,6 +113,16 @@ fn cargo_test(root: &Path, selection: &Selection<'_>) -> Command {
         cargo.arg("--").args(selection.arguments);
     }
     cargo
+}
+
+/// The helper program of the tests: a test of the whole workspace builds it, one of some crates does not.
+fn build_bad_child(root: &Path, selection: &Selection<'_>) -> Result {
+    let mut cargo = shell::cargo(root);
+    cargo.args(["build", "--quiet", "-p", "bgt-testkit", "--bin", "bad-child"]);
+    if let Some(target) = selection.target {
+        cargo.args(["--target", target]);
+    }
+    shell::run(&mut cargo)
 }
 
 /// Runs one command that runs tests; its output passes through and is counted on the way.
