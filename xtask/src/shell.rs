@@ -31,14 +31,15 @@ pub(crate) fn cargo(root: &Path) -> Command {
 
 /// How people would type this command.
 pub(crate) fn typed(command: &Command) -> String {
-    let program = Path::new(command.get_program()).file_stem().unwrap_or_default();
+    let program = Path::new(command.get_program());
+    let is_cargo = program.file_stem().is_some_and(|stem| stem == "cargo");
     let mut text = String::new();
     for (name, value) in command.get_envs() {
         if let Some(value) = value {
             text += &format!("{}={} ", name.to_string_lossy(), quoted(&value.to_string_lossy()));
         }
     }
-    text += &program.to_string_lossy();
+    text += if is_cargo { "cargo".into() } else { program.to_string_lossy() }.as_ref();
     for word in command.get_args() {
         text += " ";
         text += &quoted(&word.to_string_lossy());

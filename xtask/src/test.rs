@@ -78,8 +78,13 @@ fn all(root: &Path, selection: &Selection<'_>) -> Result {
     if portable && tally.runners == 0 {
         eprintln!("xtask: leg portable is left out, because nothing could be run natively");
     } else if portable {
-        for mut program in portable::programs(cargo_test(root, selection), selection.arguments)? {
-            leg(skips.told_to(&mut program), &mut tally, &mut failures)?;
+        match portable::programs(&cargo_test(root, selection), selection.arguments) {
+            Ok(programs) => {
+                for mut program in programs {
+                    leg(skips.told_to(&mut program), &mut tally, &mut failures)?;
+                }
+            }
+            Err(error) => failures.push(format!("leg portable: {error}")),
         }
     }
 

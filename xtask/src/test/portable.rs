@@ -21,7 +21,7 @@ pub(crate) fn applies(target: Option<&str>) -> bool {
 ///
 /// # Errors
 /// Where cargo cannot say which programs there are.
-pub(crate) fn programs(cargo_test: Command, arguments: &[String]) -> Result<Vec<Command>> {
+pub(crate) fn programs(cargo_test: &Command, arguments: &[String]) -> Result<Vec<Command>> {
     let root = cargo_test.get_current_dir().unwrap_or(Path::new(".")).to_path_buf();
     let mut list = shell::cargo(&root);
     list.args(cargo_test.get_args().take_while(|word| *word != "--"));
