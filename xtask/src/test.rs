@@ -72,7 +72,7 @@ fn all(root: &Path, selection: &Selection<'_>) -> Result {
     if !selection.crates.is_empty() {
         build_bad_child(root, selection)?;
     }
-    leg(skips.told_to(&mut cargo_test(root, selection)), &mut tally, &mut failures)?;
+    leg(&mut cargo_test(root, selection), &skips, &mut tally, &mut failures)?;
 
     let portable = portable::applies(selection.target);
     if portable && tally.runners == 0 {
@@ -81,7 +81,7 @@ fn all(root: &Path, selection: &Selection<'_>) -> Result {
         match portable::programs(&cargo_test(root, selection), selection.arguments) {
             Ok(programs) => {
                 for mut program in programs {
-                    leg(skips.told_to(&mut program), &mut tally, &mut failures)?;
+                    leg(&mut program, &skips, &mut tally, &mut failures)?;
                 }
             }
             Err(error) => failures.push(format!("leg portable: {error}")),
@@ -131,10 +131,10 @@ fn build_bad_child(root: &Path, selection: &Selection<'_>) -> Result {
 }
 
 /// Runs one command that runs tests; its output passes through and is counted on the way.
-fn leg(command: &mut Command, tally: &mut Tally, failures: &mut Vec<String>) -> Result {
+fn leg(command: &mut Command, skips: &SkipLog, tally: &mut Tally, failures: &mut Vec<String>) -> Result {
     let typed = shell::typed(command);
     eprintln!("$ {typed}");
-    let end = stream::run(command, |line| tally.read(line))?;
+    let end = stream::run(skips.told_to(command), |line| tally.read(line))?;
     if !end.status.success() {
         failures.push(format!("`{typed}` failed: {}", end.status));
     }

@@ -9,23 +9,23 @@ use crate::{Result, shell};
 pub(super) fn fmt(root: &Path) -> Result<Vec<Finding>> {
     let mut cargo = shell::cargo(root);
     cargo.args(["fmt", "--all", "--check"]);
-    Ok(judged(&mut cargo, "see the differences above; run `cargo fmt --all`"))
+    Ok(judged(&mut cargo, "Cargo.toml", "see the differences above; run `cargo fmt --all`"))
 }
 
 pub(super) fn clippy(root: &Path) -> Result<Vec<Finding>> {
     let mut cargo = shell::cargo(root);
     cargo.args(["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"]);
-    Ok(judged(&mut cargo, "repair the warnings above"))
+    Ok(judged(&mut cargo, "Cargo.toml", "repair the warnings above"))
 }
 
 pub(super) fn rustdoc(root: &Path) -> Result<Vec<Finding>> {
     let mut cargo = shell::cargo(root);
     cargo.args(["doc", "--workspace", "--no-deps", "--all-features"]).env("RUSTDOCFLAGS", "-D warnings");
-    Ok(judged(&mut cargo, "repair the warnings above"))
+    Ok(judged(&mut cargo, "Cargo.toml", "repair the warnings above"))
 }
 
-/// Runs a command; its failure is the finding.
-pub(super) fn judged(command: &mut Command, what_to_do: &str) -> Vec<Finding> {
+/// Runs a command; its failure is the finding, about the manifest that it was run for.
+pub(super) fn judged(command: &mut Command, manifest: &str, what_to_do: &str) -> Vec<Finding> {
     let failure = shell::run(command).err();
-    failure.map(|error| Finding::about("Cargo.toml", format!("{error}; {what_to_do}"))).into_iter().collect()
+    failure.map(|error| Finding::about(manifest, format!("{error}; {what_to_do}"))).into_iter().collect()
 }

@@ -12,14 +12,18 @@ pub(super) fn check(root: &Path, workspace: &Workspace) -> Result<Vec<Finding>> 
     let mut findings = Vec::new();
     for package in workspace.published() {
         for features in choices(package) {
-            // Clippy rather than check: it sees all that check sees, and can refuse warnings in our crates alone.
+            // Clippy rather than check: it sees all that check sees, and can refuse the warnings of this crate alone.
             let mut cargo = shell::cargo(root);
-            cargo.args(["clippy", "--quiet", "-p", &package.name, "--no-default-features"]);
+            cargo.args(["clippy", "--quiet", "--no-deps", "-p", &package.name, "--no-default-features"]);
             if !features.is_empty() {
                 cargo.args(["--features", &features]);
             }
             cargo.args(["--", "-D", "warnings"]);
-            findings.extend(judged(&mut cargo, "make the crate compile with these features"));
+            findings.extend(judged(
+                &mut cargo,
+                &package.manifest(),
+                "make the crate compile with these features",
+            ));
         }
     }
     Ok(findings)
