@@ -1,0 +1,28 @@
+//! Windows: Job Objects, overlapped named pipes, waits of the system's thread pool.
+
+mod alias;
+mod child;
+mod console;
+mod job;
+mod pipe;
+mod resume;
+mod spawn;
+mod wait;
+
+use std::io;
+
+pub use alias::is_store_alias;
+pub use child::Child;
+pub use pipe::{PipeReader, PipeWriter};
+pub use spawn::spawn;
+
+/// The name of a signal number on this system: none, on Windows.
+#[must_use]
+pub fn signal_name(_number: i32) -> Option<&'static str> {
+    None
+}
+
+/// What a call meant that answers 0 when it failed.
+fn checked(answer: windows_sys::core::BOOL) -> io::Result<()> {
+    if answer == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}

@@ -1,0 +1,124 @@
+//! A Job Object: a program and all its descendants, whom they cannot leave.
+
+use std::ffi::c_void;
+use std::io;
+use std::os::windows::io::{AsHandle, AsRawHandle, FromRawHandle, OwnedHandle};
+use std::time::Duration;
+
+use windows_sys::Win32::Foundation::ERROR_MORE_DATA;
+use windows_sys::Win32::System::JobObjects::{
+    AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
+    JOBOBJECT_BASIC_ACCOUNTING_INFORMATION, JOBOBJECT_BASIC_PROCESS_ID_LIST,
+    JOBOBJECT_EXTENDED_LIMIT_INFORMATION, JOBOBJECTINFOCLASS, JobObjectBasicAccountingInformation,
+    JobObjectBasicProcessIdList, JobObjectExtendedLimitInformation, QueryInformationJobObject,
+    SetInformationJobObject, TerminateJobObject,
+};
+
+use super::checked;
+
+/// What a killed program answers as its exit code: what the standard library and `taskkill` use.
+const KILLED: u32 = 1;
+
+#[derive(Debug)]
+pub(super) struct Job(OwnedHandle);
+
+impl Job {
+    /// A job that ends its members when its handle is closed, be it by the death of this process. No member may break
+    /// away. The handle is not inherited, or the job would outlive us.
+    pub(super) fn new() -> io::Result<Self> {
+        // SAFETY: both arguments may be null; the handle is checked, then owned once.
+        let job = unsafe {
+            let job = CreateJobObjectW(std::ptr::null(), std::ptr::null());
+            if job.is_null() {
+                return Err(io::Error::last_os_error());
+            }
+            Self(OwnedHandle::from_raw_handle(job))
+        };
+        job.limit(JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE)?;
+        Ok(job)
+    }
+
+    /// Lets the members live when the handle is closed.
+    pub(super) fn spare(&self) -> io::Result<()> {
+        self.limit(0)
+    }
+
+    fn limit(&self, flags: JOB_OBJECT_LIMIT) -> io::Result<()> {
+        let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
+        limits.BasicLimitInformation.LimitFlags = flags;
+        // SAFETY: the handle is open, the limits live through the call, and their true size is given.
+        checked(unsafe {
+            SetInformationJobObject(
+                self.0.as_raw_handle(),
+                JobObjectExtendedLimitInformation,
+                (&raw const limits).cast(),
+                size_of_val(&limits) as u32,
+            )
+        })
+    }
+
+    pub(super) fn assign(&self, process: &impl AsHandle) -> io::Result<()> {
+        // SAFETY: both handles are open.
+        checked(unsafe {
+            AssignProcessToJobObject(self.0.as_raw_handle(), process.as_handle().as_raw_handle())
+        })
+    }
+
+    /// Ends all members. Those that have ended already keep their exit codes.
+    pub(super) fn terminate(&self) -> io::Result<()> {
+        // SAFETY: the handle is open.
+        checked(unsafe { TerminateJobObject(self.0.as_raw_handle(), KILLED) })
+    }
+
+    /// How many members live, and the user and system time of all that there were.
+    pub(super) fn accounts(&self) -> io::Result<Accounts> {
+        let mut accounts = JOBOBJECT_BASIC_ACCOUNTING_INFORMATION::default();
+        // SAFETY: plain numbers, valid in any state.
+        unsafe { self.query(JobObjectBasicAccountingInformation, &mut accounts) }?;
+        Ok(Accounts {
+            active: accounts.ActiveProcesses,
+            user: ticks(accounts.TotalUserTime as u64),
+            system: ticks(accounts.TotalKernelTime as u64),
+        })
+    }
+
+    /// Whether others than this process live in the job.
+    pub(super) fn has_others(&self, pid: u32) -> io::Result<bool> {
+        // With room for one: of several it tells only that they do not fit.
+        let mut list = JOBOBJECT_BASIC_PROCESS_ID_LIST::default();
+        // SAFETY: plain numbers, valid in any state.
+        match unsafe { self.query(JobObjectBasicProcessIdList, &mut list) } {
+            Ok(()) => Ok(list.NumberOfProcessIdsInList == 1 && list.ProcessIdList[0] != pid as usize),
+            Err(error) if error.raw_os_error() == Some(ERROR_MORE_DATA as i32) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `T` must be the plain structure that the class answers.
+    unsafe fn query<T>(&self, class: JOBOBJECTINFOCLASS, answer: &mut T) -> io::Result<()> {
+        let answer_to: *mut c_void = std::ptr::from_mut(answer).cast();
+        // SAFETY: the handle is open, the answer lives through the call, and its true size is given.
+        checked(unsafe {
+            QueryInformationJobObject(
+                self.0.as_raw_handle(),
+                class,
+                answer_to,
+                size_of::<T>() as u32,
+                std::ptr::null_mut(),
+            )
+        })
+    }
+}
+
+pub(super) struct Accounts {
+    pub(super) active: u32,
+    pub(super) user: Duration,
+    pub(super) system: Duration,
+}
+
+/// Windows counts in units of 100 ns.
+pub(super) fn ticks(ticks: u64) -> Duration {
+    Duration::from_micros(ticks / 10) + Duration::from_nanos(ticks % 10 * 100)
+}
