@@ -56,7 +56,7 @@ fn a_chatty_grandchild_talks_after_its_parent_ended() {
 #[test]
 fn closed_grandchildren_and_daemons_let_the_pipe_go() {
     for verb in ["closed-grandchild", "daemon"] {
-        let (_scratch, mut child, grandchild) = grandchild_of(verb, "3");
+        let (_scratch, mut child, grandchild) = grandchild_of(verb, "1.5");
         let mut got = String::new();
         child.stdout.take().expect("a pipe").read_to_string(&mut got).expect("its end");
         assert!(alive(grandchild), "{verb} held the pipe until its end");
@@ -137,4 +137,36 @@ fn a_zombie_is_not_alive() {
     let mut child = spawn(&["exit", "0"]);
     assert!(wait_until(SOON, || !alive(child.id())), "{} is not reaped, but dead", child.id());
     child.wait().expect("its end");
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_ties_that_the_verb_names_are_cut() {
+    let group = |pid: u32| {
+        // SAFETY: no memory arguments; it only asks.
+        unsafe { libc::getpgid(pid as libc::pid_t) as u32 }
+    };
+    let own = group(std::process::id());
+    for (verb, stays) in [
+        ("quiet-grandchild", true),
+        ("chatty-grandchild", true),
+        ("closed-grandchild", true),
+        ("stubborn-grandchild", true),
+        ("own-group-grandchild", false),
+        ("daemon", false),
+    ] {
+        let (_scratch, _child, grandchild) = grandchild_of(verb, "1");
+        assert_eq!(group(grandchild) == own, stays, "{verb}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn only_a_stubborn_grandchild_survives_a_polite_signal() {
+    for (verb, survives) in [("quiet-grandchild", false), ("stubborn-grandchild", true)] {
+        let (_scratch, _child, grandchild) = grandchild_of(verb, "1");
+        // SAFETY: no memory arguments; the grandchild was alive a moment ago, and it is this test's own.
+        assert_eq!(unsafe { libc::kill(grandchild as libc::pid_t, libc::SIGTERM) }, 0);
+        assert_eq!(!wait_until(Duration::from_millis(300), || !alive(grandchild)), survives, "{verb}");
+    }
 }

@@ -17,7 +17,8 @@ fn fails(start: &Resources) -> bool {
 fn helpers_tell_the_truth() {
     let scratch = Scratch::new();
 
-    // The first file and the first child may make the runtime open something for good.
+    // The first file, child and panic (its backtrace) may make the runtime open something for good.
+    assert!(catch_unwind(|| panic!("on purpose")).is_err());
     let (program, args) = bad(["exit", "0"]);
     drop(File::create(scratch.path("warm")).expect("a file"));
     assert!(Command::new(&program).args(&args).status().expect("bad-child runs").success());
