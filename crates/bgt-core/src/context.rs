@@ -181,7 +181,7 @@ impl Context {
     /// Tells the observer, if there is one.
     pub fn notify(&self, kind: EventKind) {
         if let Some(observer) = &self.inner.observer {
-            observer.event(&Event {
+            observer.notify(&Event {
                 run: self.inner.run,
                 name: self.inner.name.clone(),
                 pattern: self.inner.pattern,

@@ -77,11 +77,20 @@ pub trait Observer: Send + Sync {
     fn event(&self, event: &Event);
 }
 
-/// Every observer that is called is told; each in turn.
+impl dyn Observer {
+    /// Tells the observer, and contains a panic in it: watching must not disturb what is watched.
+    pub fn notify(&self, event: &Event) {
+        let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.event(event)));
+        // The panic hook has reported it; there is nobody else to tell.
+        drop(told);
+    }
+}
+
+/// All of them are told, in turn.
 impl Observer for Vec<Arc<dyn Observer>> {
     fn event(&self, event: &Event) {
         for observer in self {
-            observer.event(event);
+            observer.notify(event);
         }
     }
 }

@@ -37,11 +37,11 @@ pub struct Stop {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Polite {
-    /// SIGTERM to the process group; on Windows CTRL_BREAK where it can be delivered.
+    /// SIGTERM to the process group; on Windows `CTRL_BREAK` where it can be delivered.
     Terminate,
-    /// SIGINT to the process group, as Ctrl-C does; on Windows CTRL_BREAK where it can be delivered.
+    /// SIGINT to the process group, as Ctrl-C does; on Windows `CTRL_BREAK` where it can be delivered.
     Interrupt,
-    /// SIGHUP to the process group; on Windows CTRL_BREAK where it can be delivered.
+    /// SIGHUP to the process group; on Windows `CTRL_BREAK` where it can be delivered.
     Hangup,
     /// Write these bytes to the program's stdin, then close it. For programs with a quit command.
     StdinText(Vec<u8>),

@@ -1,1 +1,44 @@
-//! bgt-orchestrator
+//! Background work by the right pattern, behind one object.
+//!
+//! ```
+//! # #[cfg(all(unix, feature = "process"))] {
+//! use bgt_orchestrator::{Command, Orchestrator};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), bgt_orchestrator::Error> {
+//! let bgt = Orchestrator::new();
+//! let output = bgt.simple(Command::new("echo").arg("hello")).await?;
+//! assert_eq!(output.stdout_text(), "hello\n");
+//! assert_eq!(bgt.runs().recent()[0].name.as_ref(), "echo");
+//! # Ok(()) } main().unwrap();
+//! # }
+//! ```
+//!
+//! Nothing to install and nothing to configure: [`Orchestrator::new`] keeps what it knows in memory.
+//!
+//! | to | use | feature |
+//! | --- | --- | --- |
+//! | run one task to its end | [`Orchestrator::simple`] | `simple` |
+//!
+//! Each pattern is also a crate of its own, for those who need only that one. Everything that they share is
+//! re-exported here.
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod orchestrator;
+
+pub use bgt_core::{
+    AttemptFailure, Cancel, CancelReason, Cancelled, Context, Error, ErrorKind, Event, EventKind, Observer,
+    Pattern, Polite, Progress, Report, Retry, RunId, RunInfo, Runs, Status, Stop, Task, TaskError, TaskFn,
+    async_trait, task_fn,
+};
+/// Run one task to its end: the crate `bgt-simple`.
+#[cfg(feature = "simple")]
+#[cfg_attr(docsrs, doc(cfg(feature = "simple")))]
+pub use bgt_simple as simple;
+#[cfg(feature = "process")]
+#[cfg_attr(docsrs, doc(cfg(feature = "process")))]
+pub use bgt_simple::{
+    Background, Capture, Captured, Command, CommandError, Exit, Output, Plan, Redirect, Secret, Stdin,
+    StdinWriter, StopHow, Usage,
+};
+pub use orchestrator::Orchestrator;

@@ -1,1 +1,60 @@
-//! bgt-process
+//! Programs and scripts as [`Task`]s: started without a shell, supervised as a whole process tree, their output kept
+//! within bounds.
+//!
+//! ```
+//! # #[cfg(unix)] {
+//! use bgt_process::Command;
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), bgt_process::Error> {
+//! let output = bgt_simple::run(Command::new("sort").arg("-u").stdin("b\na\nb\n")).await?;
+//! assert_eq!(output.stdout_text(), "a\nb\n");
+//! # Ok(()) } main().unwrap();
+//! # }
+//! ```
+//!
+//! **What is guaranteed.** When a run ends, in whatever way, its process tree is gone. Every run that is stopped
+//! returns within its [`Stop`] policy, whatever the program does. Output is read until its end, what exceeds the
+//! limits is cut in the middle and counted, and bytes are never changed. Arguments never pass through a shell.
+//!
+//! **What is not.** A descendant that leaves the process group on purpose (a daemon) is not found on Unix.
+//! A program that needs a terminal does not get one.
+//!
+//! **Neighbours.** To run a task, with deadlines and retries, use `bgt-simple`, which re-exports everything here.
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod capture;
+mod command;
+mod environment;
+mod error;
+mod exit;
+mod feed;
+mod interpreter;
+mod output;
+mod plan;
+mod prepare;
+mod probe;
+mod redirect;
+mod resolve;
+mod secret;
+mod shebang;
+mod stdin;
+mod stream;
+mod supervise;
+mod tail;
+mod task;
+
+pub use bgt_core::{Context, Error, ErrorKind, Polite, Stop, Task, TaskError};
+pub use bgt_sys::Usage;
+pub use capture::{Capture, Captured};
+pub use command::{Background, Command};
+pub use error::{CommandError, StopHow};
+pub use exit::Exit;
+#[cfg(feature = "json")]
+#[cfg_attr(docsrs, doc(cfg(feature = "json")))]
+pub use output::JsonError;
+pub use output::Output;
+pub use plan::Plan;
+pub use redirect::Redirect;
+pub use secret::Secret;
+pub use stdin::{Stdin, StdinWriter};

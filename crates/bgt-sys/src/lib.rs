@@ -17,7 +17,9 @@
 //! pidfds; the test suite runs once with each.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod errors;
 mod exit;
+mod quote;
 mod stdio;
 
 #[cfg(unix)]
@@ -30,6 +32,8 @@ use unix as os;
 #[cfg(windows)]
 use windows as os;
 
+pub use errors::is_bad_format;
 pub use exit::{Ended, Outcome, Usage};
 pub use os::{Child, PipeReader, PipeWriter, is_store_alias, signal_name, spawn};
+pub use quote::quote;
 pub use stdio::{Asked, Input, Output, Signal, SpawnOptions, Spawned};

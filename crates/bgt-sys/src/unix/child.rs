@@ -189,7 +189,6 @@ pub(super) fn wait4(pid: Pid, host_peak: u64) -> io::Result<Option<Ended>> {
     Ok(Some(Ended { outcome, usage }))
 }
 
-#[expect(clippy::unnecessary_cast, reason = "the fields' widths differ from system to system")]
 fn duration(time: libc::timeval) -> Duration {
     Duration::from_secs(time.tv_sec as u64) + Duration::from_micros(time.tv_usec as u64)
 }

@@ -10,7 +10,8 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 /// or the portable way was asked for.
 pub(super) fn pidfd(pid: Pid) -> Option<OwnedFd> {
     static PORTABLE: OnceLock<bool> = OnceLock::new();
-    if *PORTABLE.get_or_init(|| std::env::var_os("BGT_BACKEND").is_some_and(|backend| backend == "portable")) {
+    if *PORTABLE.get_or_init(|| std::env::var_os("BGT_BACKEND").is_some_and(|backend| backend == "portable"))
+    {
         return None;
     }
     pidfd_open(pid, PidfdFlags::empty()).ok()

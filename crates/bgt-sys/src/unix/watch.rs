@@ -34,19 +34,24 @@ impl Watch {
 
     /// Waits until the child has ended. Cancel-safe.
     pub(super) async fn ended(&mut self, pid: Pid) -> io::Result<()> {
-        loop {
-            if look(pid)? != Look::Alive {
-                return Ok(());
-            }
-            match self {
-                #[cfg(target_os = "linux")]
-                Self::Pidfd(pidfd) => pidfd.readable().await?.clear_ready(),
-                Self::Sigchld(signal) => {
-                    if signal.recv().await.is_none() {
-                        return Err(io::Error::other("the runtime no longer delivers SIGCHLD"));
-                    }
+        match self {
+            // No look before the first wake-up: this is polled once for every piece of output.
+            #[cfg(target_os = "linux")]
+            Self::Pidfd(pidfd) => loop {
+                let mut ready = pidfd.readable().await?;
+                if look(pid)? != Look::Alive {
+                    return Ok(());
                 }
-            }
+                ready.clear_ready();
+            },
+            Self::Sigchld(signal) => loop {
+                if look(pid)? != Look::Alive {
+                    return Ok(());
+                }
+                if signal.recv().await.is_none() {
+                    return Err(io::Error::other("the runtime no longer delivers SIGCHLD"));
+                }
+            },
         }
     }
 

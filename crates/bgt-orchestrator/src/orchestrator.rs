@@ -1,0 +1,49 @@
+//! The one object.
+
+use bgt_core::Runs;
+
+/// Every pattern through one object. Clones are the same orchestrator.
+///
+/// Dropping it stops nothing: a run belongs to the future or handle that its door answered.
+#[derive(Clone, Debug, Default)]
+#[doc(alias = "TaskOrchestrator")]
+pub struct Orchestrator {
+    runs: Runs,
+}
+
+impl Orchestrator {
+    /// An orchestrator that keeps what it knows in memory.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The active and recent runs of all patterns.
+    #[must_use]
+    pub fn runs(&self) -> &Runs {
+        &self.runs
+    }
+
+    /// Runs one task to its end and hands back everything. Deadline, retries and the rest are set on what it
+    /// answers, as with [`bgt_simple::run`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bgt_orchestrator::{Orchestrator, Status, task_fn};
+    /// use std::time::Duration;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), bgt_orchestrator::Error> {
+    /// let bgt = Orchestrator::new();
+    /// let double = task_fn("double", |_cx| async { Ok(21 * 2) });
+    /// assert_eq!(bgt.simple(double).deadline(Duration::from_secs(1)).await?, 42);
+    /// assert_eq!(bgt.runs().recent()[0].status, Status::Succeeded);
+    /// # Ok(()) }
+    /// # main().unwrap();
+    /// ```
+    #[cfg(feature = "simple")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "simple")))]
+    pub fn simple<'a, T: bgt_core::Task + 'a>(&self, task: T) -> bgt_simple::Run<'a, T> {
+        bgt_simple::run(task).observer(std::sync::Arc::new(self.runs.clone()))
+    }
+}

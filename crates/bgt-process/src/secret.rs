@@ -1,0 +1,70 @@
+//! Values that must not be seen.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+
+/// An argument or an environment value that never appears in `Debug` output, logs, dry runs, or the tail of output
+/// that errors carry.
+///
+/// # Examples
+///
+/// ```
+/// use bgt_process::{Command, Secret};
+///
+/// let command = Command::new("upload").env_secret("TOKEN", Secret::literal("hunter2"));
+/// assert!(!format!("{command:?}").contains("hunter2"));
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Inner);
+
+#[derive(Clone, PartialEq, Eq)]
+enum Inner {
+    Literal(OsString),
+    FromEnv(OsString),
+}
+
+impl Secret {
+    /// This value. It lives in the memory of the host as long as the command does.
+    pub fn literal(value: impl Into<OsString>) -> Self {
+        Self(Inner::Literal(value.into()))
+    }
+
+    /// What the host's environment variable of this name holds when the command runs. The command itself holds only
+    /// the name.
+    pub fn from_env(name: impl Into<OsString>) -> Self {
+        Self(Inner::FromEnv(name.into()))
+    }
+
+    /// The value, or the name of the variable that is not set.
+    pub(crate) fn reveal(&self) -> Result<OsString, &OsStr> {
+        match &self.0 {
+            Inner::Literal(value) => Ok(value.clone()),
+            Inner::FromEnv(name) => std::env::var_os(name).ok_or(name),
+        }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Inner::Literal(_) => f.write_str("***"),
+            Inner::FromEnv(name) => write!(f, "*** from ${}", name.to_string_lossy()),
+        }
+    }
+}
+
+/// A word that may be a secret.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Word {
+    Plain(OsString),
+    Secret(Secret),
+}
+
+impl fmt::Debug for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(word) => word.fmt(f),
+            Self::Secret(secret) => secret.fmt(f),
+        }
+    }
+}

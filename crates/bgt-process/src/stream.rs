@@ -1,0 +1,60 @@
+//! One output stream of a running program.
+
+use std::cell::RefCell;
+use std::future::pending;
+use std::io;
+
+use bgt_core::Source;
+use bgt_sys::PipeReader;
+use bytes::Bytes;
+
+use crate::Capture;
+use crate::capture::Collector;
+
+/// Reads this much at once, into a buffer that all runs of a thread share: a thousand quiet programs cost no memory.
+const SCRATCH: usize = 64 * 1024;
+
+thread_local! {
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
+}
+
+pub(crate) struct Stream {
+    pub(crate) source: Source,
+    pipe: Option<PipeReader>,
+    pub(crate) collected: Collector,
+}
+
+impl Stream {
+    pub(crate) fn new(source: Source, pipe: Option<PipeReader>, limits: Capture) -> Self {
+        Self { source, pipe, collected: Collector::new(limits) }
+    }
+
+    /// Whether there is nothing more to come.
+    pub(crate) fn is_over(&self) -> bool {
+        self.pipe.is_none()
+    }
+
+    /// Waits for output and collects it. Answers it as well when `copy` is set. Never answers after the end.
+    /// Cancel-safe: what was read is collected.
+    pub(crate) async fn next(&mut self, copy: bool) -> Option<Bytes> {
+        let Some(pipe) = &self.pipe else { return pending().await };
+        let ready = pipe.readable().await;
+        let read = ready.and_then(|()| {
+            BUFFER.with_borrow_mut(|buffer| {
+                let read = pipe.try_read(buffer)?;
+                self.collected.push(&buffer[..read]);
+                Ok((read, copy.then(|| Bytes::copy_from_slice(&buffer[..read]))))
+            })
+        });
+        match read {
+            Ok((0, _)) => self.pipe = None,
+            Ok((_, bytes)) => return bytes,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => {
+                tracing::warn!(%error, "reading a program's output failed; the rest of it is lost");
+                self.pipe = None;
+            }
+        }
+        None
+    }
+}

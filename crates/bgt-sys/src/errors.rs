@@ -1,0 +1,10 @@
+//! What the standard library has no name for.
+
+use std::io;
+
+/// Whether starting a program failed because the file is not in a format that the system executes: ENOEXEC, or
+/// `ERROR_BAD_EXE_FORMAT`.
+#[must_use]
+pub fn is_bad_format(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(if cfg!(windows) { 193 } else { 8 })
+}
