@@ -39,7 +39,6 @@ impl Orchestrator {
     /// assert_eq!(bgt.simple(double).deadline(Duration::from_secs(1)).await?, 42);
     /// assert_eq!(bgt.runs().recent()[0].status, Status::Succeeded);
     /// # Ok(()) }
-    /// # main().unwrap();
     /// ```
     #[cfg(feature = "simple")]
     #[cfg_attr(docsrs, doc(cfg(feature = "simple")))]

@@ -25,7 +25,7 @@
 //! let report = run(task_fn("answer", |_cx| async { Ok(6 * 7) })).report().await;
 //! println!("{} took {:?}", report.name, report.elapsed);
 //! assert_eq!(report.result?, 42);
-//! # Ok(()) } main().unwrap();
+//! # Ok(()) }
 //! ```
 //!
 //! **What is guaranteed.** Every run ends in exactly one [`Status`]. A task that panics is a failed run with the

@@ -42,4 +42,14 @@ impl Scratch {
     pub fn text(&self, name: impl AsRef<Path>) -> String {
         self.path(name).into_os_string().into_string().expect("a temporary folder with a Unicode name")
     }
+
+    /// What a file in the folder holds.
+    ///
+    /// # Panics
+    /// When it is not there, or is no text.
+    #[must_use]
+    pub fn read(&self, name: impl AsRef<Path>) -> String {
+        let path = self.path(name);
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
 }

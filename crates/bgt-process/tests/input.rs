@@ -1,0 +1,79 @@
+//! Stdin in all its forms.
+
+mod support;
+
+use bgt_core::Retry;
+use bgt_process::{CommandError, Stdin};
+use bgt_simple::run;
+use bgt_testkit::Scratch;
+use support::{HANG, bad};
+use tokio::io::AsyncWriteExt;
+use tokio::time::timeout;
+
+#[tokio::test]
+async fn without_stdin_there_is_nothing_to_read() {
+    assert_eq!(run(bad(&["count-stdin"])).await.unwrap().stdout_text(), "0\n");
+}
+
+#[tokio::test]
+async fn many_bytes_go_in_while_many_come_out() {
+    let bytes: Vec<u8> = (0..8 << 20).map(|i: u32| (i % 251) as u8).collect();
+    let output =
+        timeout(HANG, run(bad(&["read-stdin"]).stdin(bytes.clone()))).await.expect("a deadlock").unwrap();
+    assert!(output.stdout.as_bytes() == bytes);
+}
+
+#[tokio::test]
+async fn a_program_that_does_not_read_is_not_disturbed() {
+    let output = run(bad(&["no-stdin", "then", "print", "fine"]).stdin(vec![0; 1 << 20])).await.unwrap();
+    assert_eq!(output.stdout_text(), "fine\n");
+    let output = run(
+        bad(&["read-some", "10", "then", "close-stdin", "then", "print", "fine"]).stdin(vec![0; 1 << 20])
+    );
+    assert!(output.await.unwrap().stdout_text().ends_with("fine\n"));
+}
+
+#[tokio::test]
+async fn a_file_is_read_anew_at_each_run() {
+    let scratch = Scratch::new();
+    let path = scratch.path("in");
+    let command = bad(&["count-stdin"]).stdin(Stdin::file(&path));
+    for text in ["abc", "abcdef"] {
+        std::fs::write(&path, text).unwrap();
+        assert_eq!(run(&command).await.unwrap().stdout_text().trim(), text.len().to_string());
+    }
+}
+
+#[tokio::test]
+async fn a_live_writer_talks_until_it_is_dropped() {
+    let (stdin, mut writer) = Stdin::live();
+    let running = tokio::spawn(async move { run(bad(&["read-stdin"]).stdin(stdin)).await });
+    for word in ["one ", "two ", "three"] {
+        writer.write_all(word.as_bytes()).await.unwrap();
+    }
+    drop(writer);
+    let output = timeout(HANG, running).await.expect("stdin was not closed").unwrap().unwrap();
+    assert_eq!(output.stdout_text(), "one two three");
+}
+
+#[tokio::test]
+async fn a_live_writer_hears_that_the_program_has_ended() {
+    let (stdin, mut writer) = Stdin::live();
+    run(bad(&["exit", "0"]).stdin(stdin)).await.unwrap();
+    let error = loop {
+        if let Err(error) = writer.write_all(&[0; 1 << 16]).await {
+            break error;
+        }
+    };
+    assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+}
+
+#[tokio::test]
+async fn a_live_stdin_is_for_one_attempt() {
+    let (stdin, writer) = Stdin::live();
+    drop(writer);
+    let command = bad(&["exit", "1"]).stdin(stdin);
+    let error = run(command).retry(Retry::attempts(3)).await.unwrap_err();
+    assert!(matches!(error.find(), Some(CommandError::StdinUsed)), "{error:?}");
+    assert_eq!(error.attempt(), 2);
+}

@@ -1,0 +1,129 @@
+//! P7, P22: what is wrong is refused before anything runs, by name and with the way out; secrets are never shown.
+
+mod support;
+
+use bgt_core::ErrorKind;
+use bgt_process::{Command, CommandError, Redirect, Secret, Stdin};
+use bgt_simple::{Retry, run};
+use bgt_testkit::{Scratch, to_hex};
+use proptest::prelude::*;
+use support::bad;
+
+#[tokio::test]
+async fn bad_input_is_refused_by_name() {
+    let scratch = Scratch::new();
+    let (there, text) = (scratch.path("ran"), scratch.path("notes.txt"));
+    std::fs::write(&text, "not a program").unwrap();
+    let touch = || bad(&["touch", there.to_str().unwrap()]);
+    let cases: Vec<(Command, &str)> = vec![
+        (Command::new(""), "empty"),
+        (Command::new("no-such-program-here"), "no-such-program-here"),
+        (Command::new("./no/such/path"), "path"),
+        (Command::new(scratch.dir()), "folder"),
+        (Command::new(&text), "notes.txt"),
+        (Command::script("no-such-script.py"), "no-such-script.py"),
+        (Command::script(""), "empty"),
+        (Command::script(&text), "notes.txt"),
+        (Command::script(scratch.dir()), "folder"),
+        (Command::new("a\0b"), "NUL"),
+        (touch().arg("a\0b"), "argument 3"),
+        (touch().env("NAME", "a\0b"), "NAME"),
+        (touch().env("", "x"), "environment variable"),
+        (touch().env("A=B", "x"), "A=B"),
+        (touch().current_dir("/no/such/folder"), "no"),
+        (touch().current_dir(&text), "notes.txt"),
+        (touch().env_secret("TOKEN", Secret::from_env("BGT_TEST_NOT_SET")), "BGT_TEST_NOT_SET"),
+        (touch().stdin(Stdin::file("no-such-input")), "no-such-input"),
+        (touch().stdout(Redirect::file("/no/such/folder/out")), "out"),
+    ];
+    for (command, named) in cases {
+        let error = run(&command).retry(Retry::attempts(3)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{command:?}: {error:?}");
+        assert_eq!(error.attempt(), 1, "{error:?}");
+        assert!(format!("{error:#}").contains(named), "{named} is not in: {error:#}");
+        assert!(error.find::<CommandError>().is_some());
+    }
+    assert!(!there.exists(), "something ran");
+}
+
+#[tokio::test]
+async fn a_folder_that_is_missing_is_named() {
+    let error = bad(&["exit", "0"]).current_dir("/no/such/folder").plan().await.unwrap_err();
+    let path = std::path::absolute("/no/such/folder").unwrap();
+    assert!(error.to_string().contains(&format!("{path:?}")), "{error}");
+}
+
+#[tokio::test]
+async fn a_changed_path_is_where_a_bare_name_is_looked_up() {
+    let child = bgt_testkit::bad_child();
+    let folder = child.parent().unwrap();
+    let command = Command::new("bad-child").args(["print", "found"]).env("PATH", folder);
+    assert_eq!(run(command).await.unwrap().stdout_text(), "found\n");
+    let error = run(Command::new("bad-child").env("PATH", "/no/such/folder")).await.unwrap_err();
+    assert!(format!("{error:#}").contains("/no/such/folder"), "{error:#}");
+}
+
+#[tokio::test]
+async fn secrets_reach_the_program_and_nobody_else() {
+    let secret = "s3cr3t-hunter2";
+    let command = bad(&["env", "TOKEN", "then", "eprint", "refused", "then", "exit", "1"])
+        .env_secret("TOKEN", Secret::literal(secret))
+        .env("SHOWN", "shown");
+    let error = run(&command).await.unwrap_err();
+    assert_eq!(bgt_process::Output::from_error(&error).unwrap().stdout_text().trim(), secret);
+    let printed = bad(&["echo-args"]).arg_secret(Secret::literal(secret));
+    let leaky = bad(&["eprint", secret, "then", "exit", "1"]).env_secret("TOKEN", Secret::literal(secret));
+    let leaky = run(leaky).await.unwrap_err();
+    for text in [
+        format!("{command:?}"),
+        format!("{error:?}"),
+        format!("{printed:?}"),
+        command.plan().await.unwrap().to_string(),
+        run(&command).dry_run().await.unwrap(),
+        format!("{leaky:?}"),
+    ] {
+        assert!(!text.contains(secret), "{text}");
+    }
+    assert!(leaky.tail().unwrap().contains("***"), "{leaky:?}");
+    assert!(format!("{command:?}").contains("shown"));
+}
+
+#[tokio::test]
+async fn a_dry_run_starts_nothing() {
+    let scratch = Scratch::new();
+    let there = scratch.path("ran");
+    let command =
+        bad(&["touch", there.to_str().unwrap()]).env("A", "1").env_remove("B").current_dir(scratch.dir());
+    let plan = command.plan().await.unwrap();
+    assert!(plan.program.is_absolute());
+    assert_eq!(plan.args, ["touch", there.to_str().unwrap()]);
+    assert_eq!(plan.current_dir, scratch.dir());
+    assert_eq!(plan.env, [("A".into(), Some("1".into())), ("B".into(), None)]);
+    assert_eq!(run(&command).dry_run().await.unwrap(), plan.to_string());
+    assert!(!there.exists());
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #[test]
+    fn arguments_arrive_as_they_are(args in proptest::collection::vec("[^\0]{0,12}", 0..6)) {
+        let output = runtime().block_on(async { run(bad(&["echo-args"]).args(&args)).await }).unwrap();
+        let expected: Vec<String> = args.iter().map(to_hex).collect();
+        let arrived: Vec<String> = output.stdout_text().lines().map(str::to_owned).collect();
+        prop_assert_eq!(arrived, expected);
+    }
+
+    #[test]
+    fn the_environment_arrives_as_it_is(value in "[^\0]{0,30}") {
+        let command = bad(&["env", "BGT_TEST"]).env("BGT_TEST", &value);
+        let output = runtime().block_on(async { run(command).await }).unwrap();
+        // An empty value is no value on Windows.
+        if !(cfg!(windows) && value.is_empty()) {
+            prop_assert_eq!(output.stdout_text(), format!("{value}\n"));
+        }
+    }
+}
