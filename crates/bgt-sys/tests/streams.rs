@@ -65,6 +65,11 @@ async fn the_end_of_output_is_0_however_often_one_asks() {
 
 #[tokio::test]
 async fn a_closed_stdout_ends_before_the_program() {
+    if bgt_testkit::under_wine() {
+        let name = "a_closed_stdout_ends_before_the_program";
+        bgt_testkit::skip!(name, "the console host of Wine 8 inherits the program's streams");
+        return;
+    }
     let mut spawned = start(&["print", "x", "then", "close-stdout", "then", "hang"]);
     assert_eq!(text(spawned.stdout.as_ref().expect("a pipe")).await, "x\n");
     assert_eq!(spawned.child.reap().expect("a look"), None);

@@ -133,8 +133,12 @@ async fn what_was_let_go_lives() {
     assert_eq!(exit_code(&mut spawned.child).await, 3);
     assert!(spawned.child.had_descendants());
     assert!(!spawned.child.tree_ended(std::time::Duration::from_millis(20)).await);
-    // The pipes end, for the grandchild has none of them.
-    read_to_end(spawned.stdout.as_ref().expect("a pipe")).await;
+    if bgt_testkit::under_wine() {
+        let name = "what_was_let_go_lives, and holds no pipe";
+        bgt_testkit::skip!(name, "the console host of Wine 8 inherits the program's streams");
+    } else {
+        read_to_end(spawned.stdout.as_ref().expect("a pipe")).await;
+    }
     drop(spawned);
     // A second one, started and dropped meanwhile, shows that the drop above had its time.
     drop(start(&["hang"]));

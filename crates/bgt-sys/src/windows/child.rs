@@ -5,11 +5,10 @@ use std::os::windows::io::{AsRawHandle, OwnedHandle};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use windows_sys::Win32::Foundation::FILETIME;
 use windows_sys::Win32::System::ProcessStatus::{K32GetProcessMemoryInfo, PROCESS_MEMORY_COUNTERS};
-use windows_sys::Win32::System::Threading::{GetExitCodeProcess, GetProcessTimes};
+use windows_sys::Win32::System::Threading::GetExitCodeProcess;
 
-use super::job::{Job, ticks};
+use super::job::Job;
 use super::wait::{Wait, has_ended};
 use super::{checked, console};
 use crate::{Asked, Ended, Outcome, Signal, Usage};
@@ -153,12 +152,10 @@ impl Child {
     }
 
     fn usage(&self) -> Usage {
-        let (mut user, mut system) = times(&self.process).unzip();
-        if let Ok(accounts) = self.job.accounts() {
-            // The program's own is a part of the job's, but Wine counts no time for jobs.
-            user = user.max(Some(accounts.user));
-            system = system.max(Some(accounts.system));
-        }
+        let times = self.job.accounts().ok().map(|accounts| (accounts.user, accounts.system));
+        // Less than a tick, or nobody counts: Wine does not.
+        let times = times.filter(|times| *times != (Duration::ZERO, Duration::ZERO));
+        let (user, system) = times.unzip();
         Usage { user, system, peak_memory: peak_memory(&self.process) }
     }
 }
@@ -169,17 +166,6 @@ impl Drop for Child {
             let _ = self.job.terminate();
         }
     }
-}
-
-/// User and system time of a process that may have ended.
-fn times(process: &OwnedHandle) -> Option<(Duration, Duration)> {
-    let mut times = [FILETIME::default(); 4];
-    let [created, ended, system, user] = &mut times;
-    // SAFETY: the handle is open and the four times live through the call.
-    checked(unsafe { GetProcessTimes(process.as_raw_handle(), created, ended, system, user) }).ok()?;
-    let duration =
-        |time: FILETIME| ticks(u64::from(time.dwHighDateTime) << 32 | u64::from(time.dwLowDateTime));
-    Some((duration(times[3]), duration(times[2])))
 }
 
 /// The peak of what a process had in memory. A job tells only the peak of what its members had reserved, which is

@@ -8,13 +8,12 @@ use std::time::Duration;
 use windows_sys::Win32::Foundation::ERROR_MORE_DATA;
 use windows_sys::Win32::System::JobObjects::{
     AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
-    JOBOBJECT_BASIC_ACCOUNTING_INFORMATION, JOBOBJECT_BASIC_PROCESS_ID_LIST,
-    JOBOBJECT_EXTENDED_LIMIT_INFORMATION, JOBOBJECTINFOCLASS, JobObjectBasicAccountingInformation,
-    JobObjectBasicProcessIdList, JobObjectExtendedLimitInformation, QueryInformationJobObject,
-    SetInformationJobObject, TerminateJobObject,
+    JOBOBJECT_BASIC_ACCOUNTING_INFORMATION, JOBOBJECT_EXTENDED_LIMIT_INFORMATION, JOBOBJECTINFOCLASS,
+    JobObjectBasicAccountingInformation, JobObjectBasicProcessIdList, JobObjectExtendedLimitInformation,
+    QueryInformationJobObject, SetInformationJobObject, TerminateJobObject,
 };
 
-use super::checked;
+use super::{checked, console};
 
 /// What a killed program answers as its exit code: what the standard library and `taskkill` use.
 const KILLED: u32 = 1;
@@ -82,13 +81,17 @@ impl Job {
         })
     }
 
-    /// Whether others than this process live in the job.
+    /// Whether others than this program live in the job. A console host is none of its descendants: the system starts
+    /// it (Wine within the job), and it ends by itself when nobody is left to use the console.
     pub(super) fn has_others(&self, pid: u32) -> io::Result<bool> {
-        // With room for one: of several it tells only that they do not fit.
-        let mut list = JOBOBJECT_BASIC_PROCESS_ID_LIST::default();
-        // SAFETY: plain numbers, valid in any state.
+        let mut list = ProcessIds { assigned: 0, listed: 0, pids: [0; ROOM] };
+        // SAFETY: the layout of JOBOBJECT_BASIC_PROCESS_ID_LIST, whose array is as long as there is room.
         match unsafe { self.query(JobObjectBasicProcessIdList, &mut list) } {
-            Ok(()) => Ok(list.NumberOfProcessIdsInList == 1 && list.ProcessIdList[0] != pid as usize),
+            Ok(()) => {
+                let mut pids = list.pids.iter().take(list.listed as usize).map(|pid| *pid as u32);
+                Ok(pids.any(|member| member != pid && !console::is_host(member)))
+            }
+            // They cannot all be hosts: each console has one, and somebody who uses it.
             Err(error) if error.raw_os_error() == Some(ERROR_MORE_DATA as i32) => Ok(true),
             Err(error) => Err(error),
         }
@@ -112,6 +115,16 @@ impl Job {
     }
 }
 
+/// For how many members of a job there is room when they are looked at one by one.
+const ROOM: usize = 64;
+
+#[repr(C)]
+struct ProcessIds {
+    assigned: u32,
+    listed: u32,
+    pids: [usize; ROOM],
+}
+
 pub(super) struct Accounts {
     pub(super) active: u32,
     pub(super) user: Duration,
@@ -119,6 +132,6 @@ pub(super) struct Accounts {
 }
 
 /// Windows counts in units of 100 ns.
-pub(super) fn ticks(ticks: u64) -> Duration {
+fn ticks(ticks: u64) -> Duration {
     Duration::from_micros(ticks / 10) + Duration::from_nanos(ticks % 10 * 100)
 }
