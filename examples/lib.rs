@@ -1,1 +1,23 @@
-//! guides
+//! The guides and crate pages, whose examples are tested here: a published crate must not include files from
+//! outside itself.
+//!
+//! Not on Windows: under Wine, where every change is tested, there is neither `rustc` nor Python to be run by them.
+#![forbid(unsafe_code)]
+
+/// Makes a module of a page, so that a failing example names the page.
+macro_rules! pages {
+    ($($name:ident: $path:literal),* $(,)?) => {$(
+        #[cfg(all(doctest, unix))]
+        #[doc = include_str!($path)]
+        mod $name {}
+    )*};
+}
+
+pages! {
+    readme: "../README.md",
+    bgt_core: "../crates/bgt-core/README.md",
+    bgt_process: "../crates/bgt-process/README.md",
+    bgt_simple: "../crates/bgt-simple/README.md",
+    bgt_orchestrator: "../crates/bgt-orchestrator/README.md",
+    simple_guide: "../docs/simple.md",
+}

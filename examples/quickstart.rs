@@ -1,2 +1,107 @@
-//! quickstart
-fn main() {}
+//! Real scripts on real files: `cargo run --example quickstart`. Needs Python 3 and nothing else.
+//!
+//! It counts the words of this repository's own documents, checks their sums, retries a script that fails once, and
+//! ends one that hangs. It will grow with each pattern.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bgt_orchestrator::{Command, CommandError, Error, Orchestrator, Output, Report, Retry, Stdin};
+
+#[tokio::main]
+async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
+    let scripts = repository.join("examples/scripts");
+    let word_count = Command::script(scripts.join("word_count.py"));
+    if let Err(error @ (CommandError::NoInterpreter { .. } | CommandError::BrokenShim { .. })) =
+        word_count.plan().await
+    {
+        eprintln!(
+            "The quickstart runs Python scripts, and there is no Python 3 to run them with.\n  {error}"
+        );
+        eprintln!("Get it from https://www.python.org/downloads/ or your package manager, then try again.");
+        return Ok(ExitCode::FAILURE);
+    }
+
+    let bgt = Orchestrator::new();
+    let mut table = Table::new();
+    for document in documents(&repository)? {
+        let name = document.strip_prefix(&repository)?.display().to_string();
+
+        let report = bgt.simple(word_count.clone().arg(&document)).report().await;
+        table.row(&report, &name, |output| {
+            let counts: HashMap<String, u64> = output.json()?;
+            Ok(format!("{} words in {} lines", counts["words"], counts["lines"]))
+        });
+
+        let checksum = Command::script(scripts.join("checksum.py")).stdin(Stdin::file(&document));
+        let report = bgt.simple(checksum).report().await;
+        table.row(&report, &name, |output| Ok(format!("sha256 {}…", &output.stdout_text()[..16])));
+    }
+
+    let scratch = std::env::temp_dir().join(format!("bgt-quickstart-{}", std::process::id()));
+    let flaky = Command::script(scripts.join("flaky.py")).arg(&scratch);
+    let report = bgt.simple(flaky).retry(Retry::attempts(3)).report().await;
+    std::fs::remove_file(&scratch)?;
+    table.row(&report, "fails once, is tried again", |output| Ok(output.stdout_text().trim().to_owned()));
+
+    let stuck = Command::script(scripts.join("stuck.py")).grace(Duration::from_secs(1));
+    let report = bgt.simple(stuck).deadline(Duration::from_millis(700)).report().await;
+    table.row(&report, "hangs, with a helper process", |_| Ok("did not hang".to_owned()));
+
+    let runs = bgt.runs().recent();
+    println!("\n{} runs, nothing left running. The whole story of the last one:\n", runs.len());
+    if let Err(error) = report.result {
+        println!("{error:#}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The README and the documents of this repository.
+fn documents(repository: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut documents = vec![repository.join("README.md")];
+    for entry in std::fs::read_dir(repository.join("docs"))? {
+        documents.push(entry?.path());
+    }
+    documents.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    documents.sort();
+    Ok(documents)
+}
+
+struct Table;
+
+impl Table {
+    fn new() -> Self {
+        println!(
+            "{:<9}{:<15}{:<30}{:>10}  {:<17}{:>7}  result",
+            "pattern", "task", "on", "status", "exit", "ms"
+        );
+        Self
+    }
+
+    fn row(
+        &mut self,
+        report: &Report<Output>,
+        on: &str,
+        show: impl Fn(&Output) -> Result<String, Box<dyn std::error::Error>>,
+    ) {
+        let result = match &report.result {
+            Ok(output) => show(output).unwrap_or_else(|error| error.to_string()),
+            Err(error) => last_words(error),
+        };
+        let output =
+            report.result.as_ref().ok().or_else(|| Output::from_error(report.result.as_ref().err()?));
+        let exit = output.map_or_else(|| "-".to_owned(), |output| output.exit.to_string());
+        let (name, status, ms) = (&report.name, report.status(), report.elapsed.as_secs_f64() * 1000.0);
+        println!("{:<9}{name:<15}{on:<30}{status:>10}  {exit:<17}{ms:>7.1}  {result}", "simple");
+    }
+}
+
+fn last_words(error: &Error) -> String {
+    match error.tail() {
+        Some(tail) => format!("last words: {tail:?}"),
+        None => error.to_string(),
+    }
+}

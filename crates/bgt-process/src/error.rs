@@ -132,7 +132,7 @@ pub enum CommandError {
         output: Box<Output>,
     },
     /// It was stopped.
-    #[error("{reason}; {how}")]
+    #[error("{how}")]
     Stopped {
         /// Why.
         reason: CancelReason,
@@ -172,7 +172,7 @@ pub enum StopHow {
 impl std::fmt::Display for StopHow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Obeyed(exit) => write!(f, "it ended when asked, {exit}"),
+            Self::Obeyed(exit) => write!(f, "it ended when asked ({exit})"),
             Self::Killed => f.write_str("it was killed"),
             Self::Undeliverable => f.write_str("it could not be asked, and was killed"),
         }
