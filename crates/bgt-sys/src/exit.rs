@@ -22,12 +22,13 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Usage {
-    /// CPU time in user mode: Unix, of the program and the descendants it waited for; Windows, of the whole job.
+    /// CPU time in user mode: Unix, of the program and the descendants it waited for; Windows, of the whole job, and
+    /// absent if it was less than a tick of the clock (16 ms).
     pub user: Option<Duration>,
     /// CPU time in the kernel, counted the same way.
     pub system: Option<Duration>,
     /// Peak resident memory in bytes. `None` when it cannot be told from the host's own: on Unix a program inherits
-    /// its host's high-water mark, so only a peak above that is the program's.
+    /// its host's high-water mark, so only a peak above that is the program's. On Windows of the program alone.
     pub peak_memory: Option<u64>,
 }
 

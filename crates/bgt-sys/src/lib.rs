@@ -1,6 +1,26 @@
 //! What `bgt` asks of the operating system, safe from outside: start a program at the head of a tree of its own,
 //! know when it has ended, end the whole tree, move bytes through its pipes.
 //!
+//! ```
+//! # #[cfg(unix)] {
+//! use bgt_sys::{Outcome, Output, SpawnOptions, spawn};
+//! use std::process::Command;
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+//! let mut command = Command::new("/bin/sh");
+//! command.args(["-c", "sleep 100 & exit 3"]);
+//! let mut spawned = spawn(&mut command, SpawnOptions { stdout: Output::Null, ..SpawnOptions::default() })?;
+//!
+//! spawned.child.ended().await?;
+//! // While the number is still its own: ends what it left behind.
+//! spawned.child.kill()?;
+//! let ended = spawned.child.reap()?.expect("it has ended");
+//! assert_eq!(ended.outcome, Outcome::Code(3));
+//! assert!(spawned.child.had_descendants());
+//! # Ok(()) } main().unwrap();
+//! # }
+//! ```
+//!
 //! It knows no task, no retry, no deadline; `bgt-process` does. It is the only crate of the workspace with `unsafe`.
 //! Use it directly only to write a supervisor of your own.
 //!
@@ -10,7 +30,7 @@
 //! | --- | --- | --- |
 //! | a tree is | a process group | a Job Object |
 //! | started by | `posix_spawn`, never `fork` | `CreateProcess`, suspended until it is in the job |
-//! | its end is seen by | pidfd (Linux), else SIGCHLD, before it is reaped | a wait on the process handle |
+//! | its end is seen by | pidfd (Linux), else SIGCHLD, before it is reaped | a wait of the system's thread pool |
 //! | pipes | non-blocking, on tokio's reactor | overlapped named pipes, on tokio's reactor |
 //!
 //! On Linux the environment variable `BGT_BACKEND=portable` makes this process use what other Unixes use instead of

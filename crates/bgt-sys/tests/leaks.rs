@@ -54,7 +54,7 @@ fn five_hundred_children_leave_nothing() {
             }
         }
     });
-    Resources::assert_back_to(&before, SLACK.max(3), SOON);
+    Resources::assert_back_to(&before, SLACK + 3, SOON);
     drop(runtime);
     Resources::assert_back_to(&before, SLACK, SOON);
 }
