@@ -25,6 +25,11 @@ use crate::{Capture, Exit, Redirect, Secret, Stdin};
 /// script, a redirection or a folder starts at the host's current folder, not at
 /// [`current_dir`](Self::current_dir).
 ///
+/// # Platform-specific behavior
+///
+/// On Linux the program also gets the environment variable `BGT_TREE`, by which descendants that left its process group
+/// are found when it is stopped.
+///
 /// # Examples
 ///
 /// ```
@@ -260,7 +265,7 @@ impl Command {
         self
     }
 
-    /// Windows: lets the program have a console window, which it also needs to be asked to stop by CTRL_BREAK.
+    /// Windows: lets the program have a console window, which it also needs to be asked to stop by `CTRL_BREAK`.
     /// Without effect elsewhere.
     pub fn console_window(mut self, wanted: bool) -> Self {
         self.console_window = wanted;

@@ -61,7 +61,7 @@ impl Feed {
                 }
             }
         } else if self.keep_open {
-            pending().await
+            pending::<()>().await;
         } else {
             self.close();
         }

@@ -16,8 +16,8 @@
 //! returns within its [`Stop`] policy, whatever the program does. Output is read until its end, what exceeds the
 //! limits is cut in the middle and counted, and bytes are never changed. Arguments never pass through a shell.
 //!
-//! **What is not.** A descendant that leaves the process group on purpose (a daemon) is not found on Unix.
-//! A program that needs a terminal does not get one.
+//! **What is not.** A descendant that leaves the process group on purpose (a daemon) is looked for only when the run is
+//! stopped, and only on Linux; on Windows nobody leaves. A program that needs a terminal does not get one.
 //!
 //! **Neighbours.** To run a task, with deadlines and retries, use `bgt-simple`, which re-exports everything here.
 #![forbid(unsafe_code)]

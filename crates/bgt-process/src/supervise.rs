@@ -205,8 +205,8 @@ impl<'a> Run<'a> {
                 reason = cx.cancelled(), if asked_because.is_none() => {
                     asked_because = Some(reason);
                     if alive {
-                        stopped = self.ask().map(|how| (reason, how));
                         cx.notify(EventKind::Stopping { reason });
+                        stopped = self.ask().await.map(|how| (reason, how));
                     } else {
                         // It has ended by itself; only its output was waited for.
                         self.drain_until = Some(Instant::now());
@@ -272,7 +272,9 @@ impl<'a> Run<'a> {
     }
 
     /// Asks the program to stop, or kills it where it cannot be asked. `None`: it has just ended by itself.
-    fn ask(&mut self) -> Option<How> {
+    async fn ask(&mut self) -> Option<How> {
+        // Now, while the parents of those that left the tree are still there to tell whose children they are.
+        self.child.find_strays().await;
         let signal = match &self.stop.polite {
             Polite::StdinText(text) => return Some(self.ask_by_stdin(Bytes::copy_from_slice(text))),
             Polite::CloseStdin => return Some(self.ask_by_stdin(Bytes::new())),
@@ -328,13 +330,16 @@ impl<'a> Run<'a> {
         } else {
             self.kill();
         }
+        if stopped {
+            self.child.kill_strays().await;
+        }
         // It has ended, so this answers.
         let ended = self.child.reap().and_then(|ended| ended.ok_or_else(|| io::ErrorKind::WouldBlock.into()));
         let ended = ended.map_err(|source| CommandError::Supervision { pid, source })?;
         let descendants = self.child.had_descendants();
         if !keep {
             self.last_look().await;
-            if descendants && !self.child.tree_ended(self.stop.reap).await {
+            if (descendants || stopped) && !self.child.tree_ended(self.stop.reap).await {
                 tracing::warn!(pid, "descendants were killed but have not ended");
             }
         }

@@ -7,6 +7,7 @@ mod linux;
 mod pipe;
 mod reaper;
 mod spawn;
+mod strays;
 mod watch;
 
 pub use child::Child;

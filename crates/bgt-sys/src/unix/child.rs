@@ -8,6 +8,7 @@ use rustix::process::Pid;
 
 use super::group::{self, Left};
 use super::reaper;
+use super::strays::Strays;
 use super::watch::{Look, Watch, look};
 use crate::{Asked, Ended, Outcome, Signal, Usage};
 
@@ -26,13 +27,14 @@ pub struct Child {
     watch: Option<Watch>,
     /// Our own high-water mark when it was started, in bytes.
     host_peak: u64,
+    strays: Strays,
     reaped: bool,
 }
 
 impl Child {
-    pub(super) fn adopt(child: std::process::Child) -> io::Result<Self> {
+    pub(super) fn adopt(child: std::process::Child, strays: Strays) -> io::Result<Self> {
         let pid = Pid::from_child(&child);
-        let mut child = Self { pid, watch: None, host_peak: peak_memory_of_host(), reaped: false };
+        let mut child = Self { pid, watch: None, host_peak: peak_memory_of_host(), strays, reaped: false };
         // In this order: if the watch cannot be had, the child is dropped, and with it the program.
         child.watch = Some(Watch::new(pid)?);
         Ok(child)
@@ -98,6 +100,39 @@ impl Child {
         Ok(())
     }
 
+    /// Looks for descendants that have left the tree, and remembers them. Costs a look at every process of the machine
+    /// on a thread for blocking work, so it is for a stop by force: before the program is asked, while the parents of
+    /// those live.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel-safe.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// Linux only: elsewhere on Unix nobody is found, and on Windows nobody leaves the job.
+    pub async fn find_strays(&mut self) {
+        if !self.reaped {
+            self.strays.find(self.pid).await;
+        }
+    }
+
+    /// Kills the descendants that have left the tree, those remembered and those found now, in bounded rounds. Has no
+    /// effect after [`reap`](Self::reap).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel-safe.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// As for [`find_strays`](Self::find_strays).
+    pub async fn kill_strays(&mut self) {
+        if !self.reaped {
+            self.strays.kill(self.pid).await;
+        }
+    }
+
     /// Takes the exit status of a program that has ended; `None` while it has not. From then on the number may be
     /// somebody else's, and nothing is signalled any more.
     ///
@@ -130,7 +165,7 @@ impl Child {
         let mut pause = Duration::from_micros(200);
         // The system tells nobody but the parent when a process ends, and these are not our children. They were
         // killed, so this is a matter of a few looks.
-        while !group::is_gone(self.pid) {
+        while !(group::is_gone(self.pid) && self.strays.are_gone()) {
             if tokio::time::Instant::now() >= deadline {
                 return false;
             }
@@ -150,7 +185,7 @@ impl Drop for Child {
             return;
         }
         let _ = self.kill();
-        reaper::reap(self.pid, self.watch.take());
+        reaper::reap(self.pid, self.watch.take(), std::mem::take(&mut self.strays));
     }
 }
 

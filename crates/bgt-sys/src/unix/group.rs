@@ -38,7 +38,7 @@ pub(super) fn left(group: Pid) -> Left {
     #[cfg(target_os = "linux")]
     if let Some(members) = super::linux::members(group) {
         // Gone between the two looks: it was there, and `left` is about who was.
-        let was_live = |member: &super::linux::Member| !member.zombie || member.killed;
+        let was_live = |member: &super::linux::Process| !member.zombie || member.killed;
         return if members.is_empty() || members.iter().any(was_live) { Left::Some } else { Left::Zombies };
     }
     Left::Some

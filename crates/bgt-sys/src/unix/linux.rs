@@ -1,4 +1,4 @@
-//! What only Linux has: pidfds, and `/proc` to tell the living from the zombies.
+//! What only Linux has: pidfds, and `/proc` to tell the living from the zombies and to find who is whose child.
 
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -18,35 +18,49 @@ pub(super) fn pidfd(pid: Pid) -> Option<OwnedFd> {
 }
 
 /// A process as `/proc` shows it.
-pub(super) struct Member {
+pub(super) struct Process {
+    pub(super) pid: Pid,
+    pub(super) parent: i32,
+    pub(super) group: i32,
     pub(super) zombie: bool,
     /// Ended by SIGKILL.
     pub(super) killed: bool,
+    /// When it was started, in clock ticks since boot: who has the same number and the same start is the same.
+    pub(super) started: u64,
 }
 
-/// The members of a process group; `None` without `/proc`. About 2 µs for each process on the machine.
-pub(super) fn members(group: Pid) -> Option<Vec<Member>> {
+/// All processes; `None` without `/proc`. About 2 µs for each.
+pub(super) fn processes() -> Option<Vec<Process>> {
+    let entries = fs::read_dir("/proc").ok()?;
+    let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    Some(numbers.filter_map(process).collect())
+}
+
+/// One process, if it is there.
+pub(super) fn process(pid: i32) -> Option<Process> {
+    parse(Pid::from_raw(pid)?, &fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// The members of a process group; `None` without `/proc`.
+pub(super) fn members(group: Pid) -> Option<Vec<Process>> {
     let group = group.as_raw_nonzero().get();
-    let mut members = Vec::new();
-    for entry in fs::read_dir("/proc").ok()? {
-        let Ok(entry) = entry else { continue };
-        if !entry.file_name().as_encoded_bytes().first().is_some_and(u8::is_ascii_digit) {
-            continue;
-        }
-        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
-        members.extend(parse(&stat).filter(|(of, _)| *of == group).map(|(_, member)| member));
-    }
-    Some(members)
+    Some(processes()?.into_iter().filter(|process| process.group == group).collect())
 }
 
-/// The group and the member in a line of `/proc/PID/stat`.
-fn parse(stat: &str) -> Option<(i32, Member)> {
+/// What a line of `/proc/PID/stat` says.
+fn parse(pid: Pid, stat: &str) -> Option<Process> {
     // The name is in parentheses and may hold any character, parentheses too: the fields begin after the last one.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let zombie = matches!(*fields.first()?, "Z" | "X" | "x");
     // Field 52 of proc(5), counted from 1 with two before the parenthesis' end; 0 when we may not know.
     let exit_code: i32 = fields.get(49).and_then(|code| code.parse().ok()).unwrap_or(0);
-    Some((fields.get(2)?.parse().ok()?, Member { zombie, killed: exit_code & 0x7f == libc::SIGKILL }))
+    Some(Process {
+        pid,
+        parent: fields.get(1)?.parse().ok()?,
+        group: fields.get(2)?.parse().ok()?,
+        zombie: matches!(*fields.first()?, "Z" | "X" | "x"),
+        killed: exit_code & 0x7f == libc::SIGKILL,
+        started: fields.get(19)?.parse().ok()?,
+    })
 }
 
 #[cfg(test)]
@@ -55,16 +69,17 @@ mod tests {
 
     #[test]
     fn a_name_with_parentheses_does_not_confuse_the_fields() {
-        let rest = "0 ".repeat(45);
-        let (group, member) = parse(&format!("7 (a) Z 1 (b) Z 1 42 42 {rest}9")).unwrap();
-        assert_eq!((group, member.zombie, member.killed), (42, true, true));
-        let (group, member) = parse(&format!("7 (sh) S 1 42 42 {rest}0")).unwrap();
-        assert_eq!((group, member.zombie, member.killed), (42, false, false));
+        let (pid, rest) = (rustix::process::getpid(), "0 ".repeat(45));
+        let ended = parse(pid, &format!("7 (a) Z 1 (b) Z 1 42 42 {rest}9")).unwrap();
+        assert_eq!((ended.parent, ended.group, ended.zombie, ended.killed), (1, 42, true, true));
+        let alive = parse(pid, &format!("7 (sh) S 1 42 42 {rest}0")).unwrap();
+        assert_eq!((alive.group, alive.zombie, alive.killed), (42, false, false));
     }
 
     #[test]
     fn we_are_a_member_of_our_own_group() {
+        let us = rustix::process::getpid();
         let members = members(rustix::process::getpgrp()).unwrap();
-        assert!(members.iter().any(|member| !member.zombie));
+        assert!(members.iter().any(|member| member.pid == us && !member.zombie));
     }
 }

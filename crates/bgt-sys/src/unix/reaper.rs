@@ -1,6 +1,7 @@
 //! Reaping what was dropped: one plain thread for the whole process, there only while there is something to reap.
 //!
-//! Dropping cannot wait and the runtime may be going away, so the thread is not the runtime's.
+//! Dropping cannot wait and the runtime may be going away, so the thread is not the runtime's. It also looks for the
+//! descendants that left the tree, which takes longer than a destructor should.
 
 use std::os::fd::OwnedFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,12 +9,14 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 
+use super::strays::Strays;
 use super::watch::{Look, Watch, look};
 use super::{child, group};
 
 struct Dead {
     pid: Pid,
     pidfd: Option<OwnedFd>,
+    strays: Strays,
 }
 
 #[derive(Default)]
@@ -29,12 +32,7 @@ fn state() -> MutexGuard<'static, State> {
 }
 
 /// Reaps a program that was killed, without making the caller wait.
-pub(super) fn reap(pid: Pid, watch: Option<Watch>) {
-    // Often it has ended already: then there is nothing to wait for.
-    if !is_alive(pid) {
-        finish(pid);
-        return;
-    }
+pub(super) fn reap(pid: Pid, watch: Option<Watch>, strays: Strays) {
     #[cfg(target_os = "linux")]
     let pidfd = watch.and_then(Watch::into_pidfd);
     #[cfg(not(target_os = "linux"))]
@@ -43,7 +41,7 @@ pub(super) fn reap(pid: Pid, watch: Option<Watch>) {
         None
     };
     let mut state = state();
-    state.arrived.push(Dead { pid, pidfd });
+    state.arrived.push(Dead { pid, pidfd, strays });
     if !state.running {
         // Without a thread (the system has none left) the entry waits for the next drop to try again.
         state.running = std::thread::Builder::new().name("bgt-reaper".into()).spawn(run).is_ok();
@@ -54,16 +52,23 @@ fn run() {
     let mut waiting: Vec<Dead> = Vec::new();
     let mut pause = Duration::from_millis(1);
     loop {
+        let arrived;
         {
             let mut state = state();
             if !state.arrived.is_empty() {
                 pause = Duration::from_millis(1);
             }
+            arrived = state.arrived.len();
             waiting.append(&mut state.arrived);
             if waiting.is_empty() {
                 state.running = false;
                 return;
             }
+        }
+        // Not where it was dropped: this looks at every process of the machine.
+        let old = waiting.len() - arrived;
+        for dead in &mut waiting[old..] {
+            dead.strays.kill_blocking(dead.pid);
         }
         wait_for_one(&waiting, pause);
         pause = (pause * 2).min(Duration::from_millis(50));

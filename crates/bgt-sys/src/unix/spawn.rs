@@ -10,12 +10,14 @@ use std::process::{Command, Stdio};
 
 use super::child::Child;
 use super::pipe::{self, PipeReader, PipeWriter};
+use super::strays::Strays;
 use crate::{Input, Output, SpawnOptions, Spawned};
 
 /// Starts a program at the head of a tree of its own.
 ///
 /// `command` says program, arguments, environment and folder; its streams are set here. The program must be a path,
-/// not a bare name. The child inherits the signal mask of the calling thread.
+/// not a bare name. The child inherits the signal mask of the calling thread. On Linux it also gets the environment
+/// variable `BGT_TREE`, by which [`Child::find_strays`] knows its descendants.
 ///
 /// # Errors
 ///
@@ -26,6 +28,7 @@ use crate::{Input, Output, SpawnOptions, Spawned};
 /// Outside a tokio runtime with its I/O driver enabled.
 pub fn spawn(command: &mut Command, options: SpawnOptions) -> io::Result<Spawned> {
     command.process_group(0);
+    let strays = Strays::marked(command);
     let (child, stdin, stdout, stderr) = {
         let _lock = pipe::lock();
         let (stdin, ours_in) = input(options.stdin)?;
@@ -34,7 +37,7 @@ pub fn spawn(command: &mut Command, options: SpawnOptions) -> io::Result<Spawned
         let child = command.spawn();
         // The command still holds the child's ends; while it does, our pipes never end.
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        (Child::adopt(child?)?, ours_in, ours_out, ours_err)
+        (Child::adopt(child?, strays)?, ours_in, ours_out, ours_err)
     };
     // From here on dropping `child` ends the tree, so an error leaves nothing running.
     Ok(Spawned {

@@ -94,6 +94,12 @@ impl Child {
         self.job.terminate()
     }
 
+    /// Does nothing: nobody leaves a job. See the Unix side.
+    pub async fn find_strays(&mut self) {}
+
+    /// Does nothing: nobody leaves a job. See the Unix side.
+    pub async fn kill_strays(&mut self) {}
+
     /// Takes the exit status of a program that has ended; `None` while it has not.
     ///
     /// # Errors
