@@ -21,7 +21,8 @@ use crate::{Capture, Exit, Redirect, Secret, Stdin};
 ///
 /// # Paths
 ///
-/// A bare program name is looked up in the `PATH` that the program will have. A relative path of a program, a
+/// A bare program name is looked up in the `PATH` that the program will have, or in the host's if it will have none. A
+/// relative path of a program, a
 /// script, a redirection or a folder starts at the host's current folder, not at
 /// [`current_dir`](Self::current_dir).
 ///
@@ -166,7 +167,7 @@ impl Command {
 
     /// Sets an environment variable.
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.env.changes.insert(name.as_ref().to_owned(), Some(Word::Plain(value.as_ref().to_owned())));
+        self.env.change(name.as_ref().to_owned(), Some(Word::Plain(value.as_ref().to_owned())));
         self
     }
 
@@ -177,13 +178,13 @@ impl Command {
 
     /// Sets an environment variable whose value we never show.
     pub fn env_secret(mut self, name: impl AsRef<OsStr>, secret: Secret) -> Self {
-        self.env.changes.insert(name.as_ref().to_owned(), Some(Word::Secret(secret)));
+        self.env.change(name.as_ref().to_owned(), Some(Word::Secret(secret)));
         self
     }
 
     /// Removes an environment variable.
     pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
-        self.env.changes.insert(name.as_ref().to_owned(), None);
+        self.env.change(name.as_ref().to_owned(), None);
         self
     }
 

@@ -19,15 +19,28 @@ impl Environment {
         self.changes.clear();
     }
 
-    /// What the program will see under this name, without looking into secrets.
+    /// Sets or removes. The last change of a variable counts, however its name is spelt where that does not matter.
+    pub(crate) fn change(&mut self, name: OsString, to: Option<Word>) {
+        self.changes.retain(|known, _| !bgt_sys::is_same_variable(known, &name));
+        self.changes.insert(name, to);
+    }
+
+    /// What the program will see under this name.
     pub(crate) fn get(&self, name: &str) -> Option<OsString> {
-        match self.changes.get(OsStr::new(name)) {
-            Some(Some(Word::Plain(value))) => Some(value.clone()),
-            Some(Some(Word::Secret(secret))) => secret.reveal().ok(),
-            Some(None) => None,
+        let name = OsStr::new(name);
+        let change = self.changes.iter().find(|(known, _)| bgt_sys::is_same_variable(known, name));
+        match change {
+            Some((_, Some(Word::Plain(value)))) => Some(value.clone()),
+            Some((_, Some(Word::Secret(secret)))) => secret.reveal().ok(),
+            Some((_, None)) => None,
             None if self.cleared => None,
             None => std::env::var_os(name),
         }
+    }
+
+    /// Where programs are looked up: the `PATH` that the program will have, or else the host's.
+    pub(crate) fn path(&self) -> OsString {
+        self.get("PATH").or_else(|| std::env::var_os("PATH")).unwrap_or_default()
     }
 }
 

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
-use bgt_core::{CancelReason, ErrorKind};
+use bgt_core::{CancelReason, ErrorKind, TaskError};
 
 use crate::{Exit, Output};
 
@@ -189,7 +189,12 @@ impl CommandError {
         }
     }
 
-    pub(crate) fn kind(&self) -> ErrorKind {
+    pub(crate) fn into_task_error(self) -> TaskError {
+        let kind = self.kind();
+        TaskError::new(self).with_kind(kind)
+    }
+
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::Exit { .. } | Self::Supervision { .. } | Self::Unkillable { .. } => ErrorKind::Failed,
             Self::Stopped { reason: CancelReason::Deadline, .. } => ErrorKind::TimedOut,

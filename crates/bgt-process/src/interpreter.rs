@@ -61,7 +61,7 @@ fn find(script: &Path, family: Family, env: &Environment) -> Result<PathBuf, Com
             return Ok(python);
         }
     }
-    let path = env.get("PATH").unwrap_or_default();
+    let path = env.path();
     let names = family.programs();
     names.iter().find_map(|name| resolve::first_in_path(OsStr::new(name), &path, |_| true)).ok_or_else(|| {
         let tried = names.join(", ");
@@ -73,7 +73,7 @@ fn find(script: &Path, family: Family, env: &Environment) -> Result<PathBuf, Com
 }
 
 fn powershell(script: &Path, env: &Environment) -> Result<Launch, CommandError> {
-    let path = env.get("PATH").unwrap_or_default();
+    let path = env.path();
     let names: &[&str] = if cfg!(windows) { &["pwsh", "powershell"] } else { &["pwsh"] };
     let found = names.iter().find_map(|name| resolve::first_in_path(OsStr::new(name), &path, |_| true));
     let found = found.ok_or_else(|| none(script, "PowerShell (pwsh) is not in the PATH; install it"))?;
@@ -122,13 +122,13 @@ fn shebang_program(
     // Windows has no /bin: what the path ends in is looked up, and so is what env was to look up.
     let name =
         if line.by_name { Some(by_path.as_os_str()) } else { by_path.file_name().filter(|_| cfg!(windows)) };
-    let path = env.get("PATH").unwrap_or_default();
+    let path = env.path();
     name.and_then(|name| resolve::first_in_path(name, &path, |found| !is_wsl(found)))
         .ok_or_else(|| none(script, &format!("its #! line names {:?}, which is not there", line.program)))
 }
 
 fn shell(script: &Path, name: &str, env: &Environment) -> Result<PathBuf, CommandError> {
-    let path = env.get("PATH").unwrap_or_default();
+    let path = env.path();
     let names: &[&str] = if name == "bash" { &["bash"] } else { &["sh", "bash"] };
     names
         .iter()

@@ -45,8 +45,8 @@ impl Command {
     /// # }
     /// ```
     pub async fn plan(&self) -> Result<Plan, CommandError> {
-        let (program, mut args) = self.launch().await?;
         self.check()?;
+        let (program, mut args) = self.launch().await?;
         let shown = |word: &Word| match word {
             Word::Plain(word) => word.clone(),
             Word::Secret(_) => OsString::from("***"),
@@ -66,8 +66,8 @@ impl Command {
     }
 
     pub(crate) async fn prepare(&self) -> Result<Prepared, CommandError> {
-        let (program, args) = self.launch().await?;
         self.check()?;
+        let (program, args) = self.launch().await?;
         let mut std = std::process::Command::new(&program);
         std.args(args);
         let mut secrets = Vec::new();

@@ -18,7 +18,7 @@ pub(crate) fn program(name: &OsStr, env: &Environment) -> Result<PathBuf, Comman
     if is_path(name) {
         return by_path(Path::new(name));
     }
-    let path = env.get("PATH").unwrap_or_default();
+    let path = env.path();
     first_in_path(name, &path, |_| true).ok_or_else(|| CommandError::ProgramNotFound {
         program: name.to_owned(),
         searched: format!("PATH ({})", path.to_string_lossy()),

@@ -26,20 +26,17 @@ const LAST_LOOK: Duration = Duration::from_millis(100);
 impl Command {
     /// Runs the program once, to its end.
     pub(crate) async fn output(&self, cx: Context) -> Result<Output, TaskError> {
-        let mut prepared = self.prepare().await.map_err(refused)?;
+        let mut prepared = self.prepare().await.map_err(CommandError::into_task_error)?;
         let started = Instant::now();
-        let (spawned, feed) = self.start(&mut prepared).await.map_err(refused)?;
+        let (spawned, feed) = self.start(&mut prepared).await.map_err(CommandError::into_task_error)?;
         let pid = spawned.child.id();
         cx.notify(EventKind::Spawned { pid });
         tracing::Span::current().record("pid", pid);
         tracing::debug!(pid, program = %prepared.program.display(), "started");
 
         let mut run = Run::new(self, spawned, feed);
-        let stopped = match run.until_the_end(&cx).await {
-            Ok(stopped) => stopped,
-            Err(error) => return Err(refused(error)),
-        };
-        let mut output = run.finish(stopped.is_some()).await.map_err(refused)?;
+        let stopped = run.until_the_end(&cx).await.map_err(CommandError::into_task_error)?;
+        let mut output = run.finish(stopped.is_some()).await.map_err(CommandError::into_task_error)?;
         output.elapsed = started.elapsed();
         tracing::Span::current().record("exit", tracing::field::display(output.exit));
         if output.leaked {
@@ -88,34 +85,22 @@ impl Command {
         stopped: Option<(CancelReason, How)>,
         secrets: &[Vec<u8>],
     ) -> Result<Output, TaskError> {
-        let shown = if self.combined { &output.stdout } else { &output.stderr };
-        let error = match stopped {
+        let how = match stopped {
             None if self.accept.accepts(output.exit) => return Ok(output),
-            None => {
-                let tail = tail::last_lines(shown.as_bytes(), secrets);
-                return Err(failed(CommandError::Exit { output: Box::new(output) }).with_tail(tail));
-            }
-            Some((reason, how)) => {
-                let tail = tail::last_lines(shown.as_bytes(), secrets);
-                let how = match how {
-                    How::Asked => StopHow::Obeyed(output.exit),
-                    How::Killed => StopHow::Killed,
-                    How::Undeliverable => StopHow::Undeliverable,
-                };
-                failed(CommandError::Stopped { reason, how, output: Box::new(output) }).with_tail(tail)
-            }
+            None => None,
+            Some((reason, How::Asked)) => Some((reason, StopHow::Obeyed(output.exit))),
+            Some((reason, How::Killed)) => Some((reason, StopHow::Killed)),
+            Some((reason, How::Undeliverable)) => Some((reason, StopHow::Undeliverable)),
         };
-        Err(error)
+        let shown = if self.combined { &output.stdout } else { &output.stderr };
+        let tail = tail::last_lines(shown.as_bytes(), secrets);
+        let output = Box::new(output);
+        let error = match how {
+            None => CommandError::Exit { output },
+            Some((reason, how)) => CommandError::Stopped { reason, how, output },
+        };
+        Err(error.into_task_error().with_tail(tail))
     }
-}
-
-fn refused(error: CommandError) -> TaskError {
-    failed(error)
-}
-
-fn failed(error: CommandError) -> TaskError {
-    let kind = error.kind();
-    TaskError::new(error).with_kind(kind)
 }
 
 fn spawn_error(prepared: &Prepared, source: io::Error) -> CommandError {

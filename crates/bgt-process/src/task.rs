@@ -7,7 +7,7 @@ use std::time::Duration;
 use bgt_core::{Context, Task, TaskError, async_trait};
 
 use crate::command::Program;
-use crate::{Command, Output};
+use crate::{Command, CommandError, Output};
 
 #[async_trait]
 impl Task for Command {
@@ -30,10 +30,7 @@ impl Task for Command {
     }
 
     async fn describe(&self) -> Result<String, TaskError> {
-        let plan = self.plan().await.map_err(|error| {
-            let kind = error.kind();
-            TaskError::new(error).with_kind(kind)
-        })?;
+        let plan = self.plan().await.map_err(CommandError::into_task_error)?;
         Ok(plan.to_string())
     }
 

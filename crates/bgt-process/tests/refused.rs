@@ -59,6 +59,15 @@ async fn a_changed_path_is_where_a_bare_name_is_looked_up() {
     let folder = child.parent().unwrap();
     let command = Command::new("bad-child").args(["print", "found"]).env("PATH", folder);
     assert_eq!(run(command).await.unwrap().stdout_text(), "found\n");
+    let variables =
+        run(Command::new("bad-child").arg("env-all").env_clear().env("PATH", folder)).await.unwrap();
+    let mut variables: Vec<String> = variables.stdout_text().lines().map(str::to_owned).collect();
+    // What Windows itself adds, and our marker of the tree.
+    variables.retain(|line| {
+        let name = bgt_testkit::from_hex(line.split('=').next().unwrap());
+        !(name == b"BGT_TREE" || cfg!(windows) && name != b"PATH")
+    });
+    assert_eq!(variables.len(), 1, "{variables:?}");
     let error = run(Command::new("bad-child").env("PATH", "/no/such/folder")).await.unwrap_err();
     assert!(format!("{error:#}").contains("/no/such/folder"), "{error:#}");
 }

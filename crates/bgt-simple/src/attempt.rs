@@ -1,6 +1,6 @@
 //! One attempt: run, and if need be ask, wait, drop.
 
-use std::future::{Future, pending};
+use std::future::pending;
 use std::pin::Pin;
 
 use bgt_core::{Cancel, CancelReason, Context, Control, Task, TaskError};
@@ -72,12 +72,10 @@ async fn stop<T: Task>(
     }
 }
 
-pub(crate) fn at(when: Option<Instant>) -> impl Future<Output = ()> {
-    async move {
-        match when {
-            Some(when) => sleep_until(when).await,
-            None => pending().await,
-        }
+pub(crate) async fn at(when: Option<Instant>) {
+    match when {
+        Some(when) => sleep_until(when).await,
+        None => pending().await,
     }
 }
 

@@ -95,9 +95,12 @@ impl<'a, T: Task + 'a> Run<'a, T> {
         self
     }
 
-    /// Sets who is told what happens to the run: a registry such as [`Runs`](crate::Runs), metrics, a log.
+    /// Adds somebody who is told what happens to the run: a registry such as [`Runs`](crate::Runs), metrics, a log.
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.options.observer = Some(observer);
+        self.options.observer = Some(match self.options.observer.take() {
+            Some(earlier) => Arc::new(vec![earlier, observer]),
+            None => observer,
+        });
         self
     }
 

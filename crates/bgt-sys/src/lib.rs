@@ -41,6 +41,7 @@ mod errors;
 mod exit;
 mod quote;
 mod stdio;
+mod variable;
 
 #[cfg(unix)]
 mod unix;
@@ -57,3 +58,4 @@ pub use exit::{Ended, Outcome, Usage};
 pub use os::{Child, PipeReader, PipeWriter, is_store_alias, signal_name, spawn};
 pub use quote::quote;
 pub use stdio::{Asked, Input, Output, Signal, SpawnOptions, Spawned};
+pub use variable::is_same_variable;
