@@ -1,1 +1,24 @@
-//! benches
+//! Whole programs measured against what people would use instead.
+//!
+//! A suite is a program: it prints one line for every (suite, name, against) and nothing else on stdout. Both sides of a
+//! comparison run in the same process, in turns, so that what the machine does meanwhile happens to both. Rivals that
+//! need crates of their own are in `benches/peers`, which adds them to the same suites.
+//!
+//! `benches/README.md` says how to run it and how to read a line.
+
+mod bench;
+mod interval;
+mod line;
+mod options;
+mod rounds;
+pub mod spawn;
+
+pub use bench::Bench;
+pub use line::Better;
+pub use rounds::{Case, Side};
+
+/// What stops a suite: it is printed, and the program fails.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// A result of this package.
+pub type Result<T = (), E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,3 @@
+//! Rivals from other crates, for the suites of `bgt-benches`: one module a suite.
+
+pub mod spawn;
