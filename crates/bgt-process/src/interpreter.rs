@@ -45,8 +45,10 @@ fn readable(script: &Path) -> Result<PathBuf, CommandError> {
     let not_found = |source| CommandError::ScriptNotFound { path: script.to_owned(), source };
     let path = std::path::absolute(script).map_err(not_found)?;
     let not_found = |source| CommandError::ScriptNotFound { path: path.clone(), source };
-    if path.metadata().map_err(not_found)?.is_dir() {
-        return Err(not_found(io::Error::from(io::ErrorKind::IsADirectory)));
+    let file = path.metadata().map_err(not_found)?;
+    if !file.is_file() {
+        let what = if file.is_dir() { "it is a folder" } else { "it is no regular file" };
+        return Err(not_found(io::Error::other(what)));
     }
     Ok(path)
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use bgt_sys::{Input, SpawnOptions};
@@ -90,18 +91,22 @@ impl Command {
     }
 
     /// Opens the files and takes the live stdin: last of all, so that nothing is emptied or used up in vain.
-    pub(crate) fn streams(&self) -> Result<(SpawnOptions, Option<Feed>), CommandError> {
-        let (stdin, feed) = self.input()?;
+    pub(crate) async fn streams(&self) -> Result<(SpawnOptions, Option<Feed>), CommandError> {
+        let (stdin, feed) = self.input().await?;
         let options = SpawnOptions {
             stdin,
-            stdout: output("stdout", &self.stdout)?,
-            stderr: if self.combined { bgt_sys::Output::Combined } else { output("stderr", &self.stderr)? },
+            stdout: output("stdout", &self.stdout).await?,
+            stderr: if self.combined {
+                bgt_sys::Output::Combined
+            } else {
+                output("stderr", &self.stderr).await?
+            },
             console_window: self.console_window,
         };
         Ok((options, feed))
     }
 
-    fn input(&self) -> Result<(Input, Option<Feed>), CommandError> {
+    async fn input(&self) -> Result<(Input, Option<Feed>), CommandError> {
         Ok(match &self.stdin {
             // Held open, so that it can be written to or closed when the program is to stop.
             Stdin::Null if self.stops_by_stdin() => (Input::Pipe, Some(Feed::idle())),
@@ -113,10 +118,7 @@ impl Command {
             }
             Stdin::Inherit => (Input::Inherit, None),
             Stdin::File(path) => {
-                let path = absolute(path);
-                let file = File::open(&path);
-                let file = file.map_err(|source| CommandError::File { stream: "stdin", path, source })?;
-                (Input::File(file), None)
+                (Input::File(open("stdin", path, OpenOptions::new().read(true).clone()).await?), None)
             }
         })
     }
@@ -183,23 +185,42 @@ fn reveal(word: &Word, secrets: &mut Vec<Vec<u8>>) -> Result<OsString, CommandEr
     }
 }
 
-fn output(stream: &'static str, redirect: &Redirect) -> Result<bgt_sys::Output, CommandError> {
-    let open = |options: &mut OpenOptions, path: &Path| {
-        let path = absolute(path);
-        options.open(&path).map_err(|source| CommandError::File { stream, path, source })
-    };
+async fn output(stream: &'static str, redirect: &Redirect) -> Result<bgt_sys::Output, CommandError> {
+    let mut options = OpenOptions::new();
     Ok(match redirect {
         Redirect::Capture => bgt_sys::Output::Pipe,
         Redirect::Inherit => bgt_sys::Output::Inherit,
         Redirect::Null => bgt_sys::Output::Null,
         Redirect::File(path) => {
-            let mut options = OpenOptions::new();
-            bgt_sys::Output::File(open(options.write(true).create(true).truncate(true), path)?)
+            options.write(true).create(true).truncate(true);
+            bgt_sys::Output::File(open(stream, path, options).await?)
         }
         Redirect::Append(path) => {
-            bgt_sys::Output::File(open(OpenOptions::new().append(true).create(true), path)?)
+            options.append(true).create(true);
+            bgt_sys::Output::File(open(stream, path, options).await?)
         }
     })
+}
+
+/// Opens a file without blocking the runtime.
+async fn open(stream: &'static str, path: &Path, options: OpenOptions) -> Result<File, CommandError> {
+    let path = absolute(path);
+    let opened = if path.metadata().is_ok_and(|file| !file.is_file() && !file.is_dir()) {
+        // A named pipe is open once somebody opens its other end, which may be never. A plain thread: the end of the
+        // runtime would wait for one of its own.
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let pipe = path.clone();
+        let started = std::thread::Builder::new().name("bgt-open".into()).spawn(move || {
+            let _ = tell.send(options.open(pipe));
+        });
+        match started {
+            Ok(_) => told.await.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into())),
+            Err(error) => Err(error),
+        }
+    } else {
+        options.open(&path)
+    };
+    opened.map_err(|source| CommandError::File { stream, path, source })
 }
 
 fn refuse_nul(word: &OsStr, what: impl FnOnce() -> String) -> Result<(), CommandError> {

@@ -46,7 +46,7 @@ impl Command {
     }
 
     async fn start(&self, prepared: &mut Prepared) -> Result<(Spawned, Option<Feed>), CommandError> {
-        let (mut options, mut feed) = self.streams()?;
+        let (mut options, mut feed) = self.streams().await?;
         let mut pause = Duration::from_millis(1);
         loop {
             match bgt_sys::spawn(&mut prepared.std, options) {
@@ -63,7 +63,7 @@ impl Command {
                 {
                     sleep(pause).await;
                     pause *= 2;
-                    options = self.streams_again()?;
+                    options = self.streams_again().await?;
                 }
                 Err(source) => return Err(spawn_error(prepared, source)),
             }
@@ -71,12 +71,12 @@ impl Command {
     }
 
     /// The streams once more, for another try at the same start: the feed was not touched yet.
-    fn streams_again(&self) -> Result<SpawnOptions, CommandError> {
+    async fn streams_again(&self) -> Result<SpawnOptions, CommandError> {
         let without_live = match self.stdin {
             crate::Stdin::Live(_) => Self { stdin: crate::Stdin::Bytes(Bytes::new()), ..self.clone() },
             _ => self.clone(),
         };
-        Ok(without_live.streams()?.0)
+        Ok(without_live.streams().await?.0)
     }
 
     fn judge(
@@ -247,12 +247,11 @@ impl<'a> Run<'a> {
 
     /// Until when output may still arrive, now that the program itself has ended.
     fn drain_deadline(&self) -> Instant {
-        let now = Instant::now();
         match self.phase {
-            Phase::Running => now + self.stop.drain,
+            Phase::Running => from_now(self.stop.drain),
             // The whole tree was asked, and the rest of it has the same grace as the program.
-            Phase::Asked { kill_at } => kill_at.max(now + self.stop.drain),
-            Phase::Killed { .. } => now + LAST_LOOK,
+            Phase::Asked { kill_at } => kill_at.max(from_now(self.stop.drain)),
+            Phase::Killed { .. } => from_now(LAST_LOOK),
         }
     }
 
@@ -294,7 +293,7 @@ impl<'a> Run<'a> {
     }
 
     fn wait_for_it(&mut self) -> How {
-        self.phase = Phase::Asked { kill_at: Instant::now() + self.stop.grace };
+        self.phase = Phase::Asked { kill_at: from_now(self.stop.grace) };
         How::Asked
     }
 
@@ -302,7 +301,7 @@ impl<'a> Run<'a> {
         if let Err(error) = self.child.kill() {
             tracing::warn!(pid = self.child.id(), %error, "a program could not be killed");
         }
-        self.phase = Phase::Killed { give_up_at: Instant::now() + self.stop.reap };
+        self.phase = Phase::Killed { give_up_at: from_now(self.stop.reap) };
     }
 
     /// Ends what is left of the tree, takes the exit status, and reads what is left in the pipes.
@@ -340,7 +339,7 @@ impl<'a> Run<'a> {
     }
 
     async fn last_look(&mut self) {
-        let until = Instant::now() + LAST_LOOK;
+        let until = from_now(LAST_LOOK);
         while !self.output_is_over() {
             tokio::select! {
                 biased;
@@ -353,6 +352,12 @@ impl<'a> Run<'a> {
             }
         }
     }
+}
+
+/// A policy may say "for ever": then this is as good as that.
+fn from_now(wait: Duration) -> Instant {
+    let years = Duration::from_secs(30 * 365 * 24 * 3600);
+    Instant::now() + wait.min(years)
 }
 
 async fn at(when: Option<Instant>) {

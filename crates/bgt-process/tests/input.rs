@@ -77,3 +77,21 @@ async fn a_live_stdin_is_for_one_attempt() {
     assert!(matches!(error.find(), Some(CommandError::StdinUsed)), "{error:?}");
     assert_eq!(error.attempt(), 2);
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_named_pipe_is_waited_for_and_no_longer_than_the_deadline() {
+    let scratch = Scratch::new();
+    let (lonely, fifo) = (scratch.path("lonely"), scratch.path("fifo"));
+    run(bgt_process::Command::new("mkfifo").args([&lonely, &fifo])).await.unwrap();
+    let deadline = std::time::Duration::from_millis(100);
+    let run_lonely = run(bad(&["count-stdin"]).stdin(Stdin::file(lonely))).deadline(deadline);
+    let error = timeout(HANG, run_lonely).await.expect("the open hangs").unwrap_err();
+    assert_eq!(error.kind(), bgt_core::ErrorKind::TimedOut);
+
+    let command = bad(&["count-stdin"]).stdin(Stdin::file(&fifo));
+    let writing = std::thread::spawn(move || std::fs::write(fifo, "abc"));
+    let counted = timeout(HANG, run(command)).await.expect("the open hangs").unwrap();
+    writing.join().unwrap().unwrap();
+    assert_eq!(counted.stdout_text(), "3\n");
+}

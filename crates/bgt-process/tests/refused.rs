@@ -24,7 +24,7 @@ async fn bad_input_is_refused_by_name() {
         (Command::script("no-such-script.py"), "no-such-script.py"),
         (Command::script(""), "empty"),
         (Command::script(&text), "notes.txt"),
-        (Command::script(scratch.dir()), "folder"),
+        (Command::script(scratch.dir()), "it is a folder"),
         (Command::new("a\0b"), "NUL"),
         (touch().arg("a\0b"), "argument 3"),
         (touch().env("NAME", "a\0b"), "NAME"),

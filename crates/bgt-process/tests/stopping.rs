@@ -155,3 +155,19 @@ async fn a_program_that_ended_before_it_was_asked_is_no_cancellation() {
     assert_eq!(output.stdout_text(), "done\n");
     assert!(output.leaked);
 }
+
+#[tokio::test]
+async fn a_policy_may_say_for_ever() {
+    let stop = bgt_core::Stop::default().grace(std::time::Duration::MAX).drain(std::time::Duration::MAX);
+    let output =
+        run(bad(&["print", "x"]).stop(stop.clone())).deadline(std::time::Duration::MAX).await.unwrap();
+    assert_eq!(output.stdout_text(), "x\n");
+    let cancel = Cancel::new();
+    let running = tokio::spawn({
+        let cancel = cancel.clone();
+        async move { run(bad(&["hang"]).stop(stop)).cancel(&cancel).await }
+    });
+    cancel.force();
+    let error = timeout(HANG, running).await.expect("a forced stop waits for ever").unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+}

@@ -161,12 +161,12 @@ impl Child {
     ///
     /// Cancel-safe.
     pub async fn tree_ended(&self, within: Duration) -> bool {
-        let deadline = tokio::time::Instant::now() + within;
+        let deadline = tokio::time::Instant::now().checked_add(within);
         let mut pause = Duration::from_micros(200);
         // The system tells nobody but the parent when a process ends, and these are not our children. They were
         // killed, so this is a matter of a few looks.
         while !(group::is_gone(self.pid) && self.strays.are_gone()) {
-            if tokio::time::Instant::now() >= deadline {
+            if deadline.is_some_and(|deadline| tokio::time::Instant::now() >= deadline) {
                 return false;
             }
             tokio::time::sleep(pause).await;

@@ -131,14 +131,14 @@ impl Child {
     ///
     /// Cancel-safe.
     pub async fn tree_ended(&self, within: Duration) -> bool {
-        let deadline = tokio::time::Instant::now() + within;
+        let deadline = tokio::time::Instant::now().checked_add(within);
         let mut pause = Duration::from_micros(200);
         // A job can also report to a completion port when it is empty, but "delivery of messages to the completion
         // port is not guaranteed" (JOBOBJECT_ASSOCIATE_COMPLETION_PORT), so there would have to be looks as well.
         // They were killed, so this is a matter of a few.
         // https://learn.microsoft.com/windows/win32/api/winnt/ns-winnt-jobobject_associate_completion_port
         while self.job.accounts().is_ok_and(|accounts| accounts.active > 0) {
-            if tokio::time::Instant::now() >= deadline {
+            if deadline.is_some_and(|deadline| tokio::time::Instant::now() >= deadline) {
                 return false;
             }
             tokio::time::sleep(pause).await;
