@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
 use bgt_core::{CancelReason, Chunk, Context, EventKind, Polite, SinkClosed, Source, Stop, TaskError};
-use bgt_sys::{Asked, Child, Signal, SpawnOptions, Spawned};
+use bgt_sys::{Asked, Child, Signal, Spawned};
 use bytes::Bytes;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -46,10 +46,10 @@ impl Command {
     }
 
     async fn start(&self, prepared: &mut Prepared) -> Result<(Spawned, Option<Feed>), CommandError> {
-        let (mut options, mut feed) = self.streams().await?;
+        let (options, mut feed) = self.streams().await?;
         let mut pause = Duration::from_millis(1);
         loop {
-            match bgt_sys::spawn(&mut prepared.std, options) {
+            match bgt_sys::spawn(&mut prepared.std, &options) {
                 Ok(mut spawned) => {
                     if let Some(feed) = &mut feed {
                         feed.connect(spawned.stdin.take());
@@ -63,20 +63,10 @@ impl Command {
                 {
                     sleep(pause).await;
                     pause *= 2;
-                    options = self.streams_again().await?;
                 }
                 Err(source) => return Err(spawn_error(prepared, source)),
             }
         }
-    }
-
-    /// The streams once more, for another try at the same start: the feed was not touched yet.
-    async fn streams_again(&self) -> Result<SpawnOptions, CommandError> {
-        let without_live = match self.stdin {
-            crate::Stdin::Live(_) => Self { stdin: crate::Stdin::Bytes(Bytes::new()), ..self.clone() },
-            _ => self.clone(),
-        };
-        Ok(without_live.streams().await?.0)
     }
 
     fn judge(

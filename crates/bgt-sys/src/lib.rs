@@ -9,7 +9,7 @@
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
 //! let mut command = Command::new("/bin/sh");
 //! command.args(["-c", "sleep 100 & exit 3"]);
-//! let mut spawned = spawn(&mut command, SpawnOptions { stdout: Output::Null, ..SpawnOptions::default() })?;
+//! let mut spawned = spawn(&mut command, &SpawnOptions { stdout: Output::Null, ..SpawnOptions::default() })?;
 //!
 //! spawned.child.ended().await?;
 //! // While the number is still its own: ends what it left behind.

@@ -142,7 +142,7 @@ async fn a_polite_program_that_shares_the_console_ends_its_own_way() {
 #[tokio::test]
 async fn what_cannot_start_is_an_error() {
     let mut command = std::process::Command::new(std::env::temp_dir().join("bgt-no-such-program"));
-    let error = bgt_sys::spawn(&mut command, SpawnOptions::default()).expect_err("there is no such program");
+    let error = bgt_sys::spawn(&mut command, &SpawnOptions::default()).expect_err("there is no such program");
     assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{error}");
 }
 
@@ -153,11 +153,11 @@ async fn a_batch_file_is_a_program() {
     let path = scratch.path("script.cmd");
     std::fs::write(&path, "@echo [%1]\r\n@exit /b 6\r\n").expect("a script");
     let mut command = std::process::Command::new(&path);
-    let mut spawned = bgt_sys::spawn(command.arg("a & b"), SpawnOptions::default()).expect("it starts");
+    let mut spawned = bgt_sys::spawn(command.arg("a & b"), &SpawnOptions::default()).expect("it starts");
     let text = support::text(spawned.stdout.as_ref().expect("a pipe")).await;
     assert_eq!(text.trim_end(), "[\"a & b\"]");
     assert_eq!(exit_code(&mut spawned.child).await, 6);
 
-    let error = bgt_sys::spawn(command.arg("a\nb"), SpawnOptions::default()).expect_err("cannot be escaped");
+    let error = bgt_sys::spawn(command.arg("a\nb"), &SpawnOptions::default()).expect_err("cannot be escaped");
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput, "{error}");
 }

@@ -31,7 +31,7 @@ async fn dropped() {
 
 async fn not_started() {
     let mut command = std::process::Command::new(std::env::temp_dir().join("bgt-no-such-program"));
-    bgt_sys::spawn(&mut command, SpawnOptions::default()).expect_err("there is no such program");
+    bgt_sys::spawn(&mut command, &SpawnOptions::default()).expect_err("there is no such program");
 }
 
 #[test]

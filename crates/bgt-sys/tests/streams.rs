@@ -171,7 +171,7 @@ async fn files_are_streams_too() {
 async fn a_command_that_is_kept_does_not_keep_the_pipes_open() {
     let mut command = support::command(&["print", "x"]);
     for _ in 0..2 {
-        let spawned = bgt_sys::spawn(&mut command, SpawnOptions::default()).expect("it starts");
+        let spawned = bgt_sys::spawn(&mut command, &SpawnOptions::default()).expect("it starts");
         assert_eq!(text(&spawned.stdout.expect("a pipe")).await, "x\n");
     }
 }

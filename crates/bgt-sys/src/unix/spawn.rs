@@ -15,7 +15,7 @@ use crate::{Input, Output, SpawnOptions, Spawned};
 
 /// Starts a program at the head of a tree of its own.
 ///
-/// `command` says program, arguments, environment and folder; its streams are set here. The program must be a path,
+/// `command` says program, arguments, environment and folder; its streams are set here. Both can be used again. The program must be a path,
 /// not a bare name. The child inherits the signal mask of the calling thread. On Linux it also gets the environment
 /// variable `BGT_TREE`, by which [`Child::find_strays`] knows its descendants.
 ///
@@ -26,13 +26,13 @@ use crate::{Input, Output, SpawnOptions, Spawned};
 /// # Panics
 ///
 /// Outside a tokio runtime with its I/O driver enabled.
-pub fn spawn(command: &mut Command, options: SpawnOptions) -> io::Result<Spawned> {
+pub fn spawn(command: &mut Command, options: &SpawnOptions) -> io::Result<Spawned> {
     command.process_group(0);
     let strays = Strays::marked(command);
     let (child, stdin, stdout, stderr) = {
         let _lock = pipe::lock();
-        let (stdin, ours_in) = input(options.stdin)?;
-        let (stdout, stderr, ours_out, ours_err) = outputs(options.stdout, options.stderr)?;
+        let (stdin, ours_in) = input(&options.stdin)?;
+        let (stdout, stderr, ours_out, ours_err) = outputs(&options.stdout, &options.stderr)?;
         command.stdin(stdin).stdout(stdout).stderr(stderr);
         let child = command.spawn();
         // The command still holds the child's ends; while it does, our pipes never end.
@@ -50,11 +50,11 @@ pub fn spawn(command: &mut Command, options: SpawnOptions) -> io::Result<Spawned
 
 type OurEnd = Option<std::os::fd::OwnedFd>;
 
-fn input(input: Input) -> io::Result<(Stdio, OurEnd)> {
+fn input(input: &Input) -> io::Result<(Stdio, OurEnd)> {
     Ok(match input {
         Input::Null => (Stdio::null(), None),
         Input::Inherit => (Stdio::inherit(), None),
-        Input::File(file) => (file.into(), None),
+        Input::File(file) => (file.try_clone()?.into(), None),
         Input::Pipe => {
             let (read, write) = pipe::pair()?;
             (read.into(), Some(write))
@@ -62,12 +62,12 @@ fn input(input: Input) -> io::Result<(Stdio, OurEnd)> {
     })
 }
 
-fn outputs(stdout: Output, stderr: Output) -> io::Result<(Stdio, Stdio, OurEnd, OurEnd)> {
+fn outputs(stdout: &Output, stderr: &Output) -> io::Result<(Stdio, Stdio, OurEnd, OurEnd)> {
     if let Output::Combined = stderr {
         return Ok(match stdout {
             Output::Null => (Stdio::null(), Stdio::null(), None, None),
             Output::Inherit => (Stdio::inherit(), io::stdout().into(), None, None),
-            Output::File(file) => (file.try_clone()?.into(), file.into(), None, None),
+            Output::File(file) => (file.try_clone()?.into(), file.try_clone()?.into(), None, None),
             Output::Pipe | Output::Combined => {
                 let (read, write) = pipe::pair()?;
                 (write.try_clone()?.into(), write.into(), Some(read), None)
@@ -79,11 +79,11 @@ fn outputs(stdout: Output, stderr: Output) -> io::Result<(Stdio, Stdio, OurEnd, 
     Ok((stdout, stderr, ours_out, ours_err))
 }
 
-fn output(output: Output) -> io::Result<(Stdio, OurEnd)> {
+fn output(output: &Output) -> io::Result<(Stdio, OurEnd)> {
     Ok(match output {
         Output::Null => (Stdio::null(), None),
         Output::Inherit => (Stdio::inherit(), None),
-        Output::File(file) => (file.into(), None),
+        Output::File(file) => (file.try_clone()?.into(), None),
         Output::Pipe | Output::Combined => {
             let (read, write) = pipe::pair()?;
             (write.into(), Some(read))

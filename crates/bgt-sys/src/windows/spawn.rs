@@ -25,10 +25,10 @@ use crate::{Input, Output, SpawnOptions, Spawned};
 /// # Panics
 ///
 /// Outside a tokio runtime with its I/O driver enabled.
-pub fn spawn(command: &mut Command, options: SpawnOptions) -> io::Result<Spawned> {
+pub fn spawn(command: &mut Command, options: &SpawnOptions) -> io::Result<Spawned> {
     let job = Job::new()?;
-    let (theirs_in, stdin) = input(options.stdin)?;
-    let (theirs_out, theirs_err, stdout, stderr) = outputs(options.stdout, options.stderr)?;
+    let (theirs_in, stdin) = input(&options.stdin)?;
+    let (theirs_out, theirs_err, stdout, stderr) = outputs(&options.stdout, &options.stderr)?;
     let window = if options.console_window { 0 } else { CREATE_NO_WINDOW };
     let shares_console = options.console_window && console::is_there();
     command.creation_flags(CREATE_SUSPENDED | CREATE_NEW_PROCESS_GROUP | window);
@@ -48,11 +48,11 @@ pub fn spawn(command: &mut Command, options: SpawnOptions) -> io::Result<Spawned
     Ok(Spawned { child, stdin, stdout, stderr })
 }
 
-fn input(input: Input) -> io::Result<(Stdio, Option<PipeWriter>)> {
+fn input(input: &Input) -> io::Result<(Stdio, Option<PipeWriter>)> {
     Ok(match input {
         Input::Null => (Stdio::null(), None),
         Input::Inherit => (Stdio::inherit(), None),
-        Input::File(file) => (file.into(), None),
+        Input::File(file) => (file.try_clone()?.into(), None),
         Input::Pipe => {
             let (ours, theirs) = pipe::to_child()?;
             (theirs.into(), Some(ours))
@@ -62,9 +62,9 @@ fn input(input: Input) -> io::Result<(Stdio, Option<PipeWriter>)> {
 
 type OurEnd = Option<PipeReader>;
 
-fn outputs(stdout: Output, stderr: Output) -> io::Result<(Stdio, Stdio, OurEnd, OurEnd)> {
+fn outputs(stdout: &Output, stderr: &Output) -> io::Result<(Stdio, Stdio, OurEnd, OurEnd)> {
     if let Output::Combined = stderr {
-        let both = |file: File| io::Result::Ok((file.try_clone()?.into(), file.into()));
+        let both = |file: &File| io::Result::Ok((file.try_clone()?.into(), file.try_clone()?.into()));
         return Ok(match stdout {
             Output::Null => (Stdio::null(), Stdio::null(), None, None),
             Output::Inherit => (Stdio::inherit(), io::stdout().into(), None, None),
@@ -74,7 +74,7 @@ fn outputs(stdout: Output, stderr: Output) -> io::Result<(Stdio, Stdio, OurEnd, 
             }
             Output::Pipe | Output::Combined => {
                 let (ours, theirs) = pipe::from_child()?;
-                let (stdout, stderr) = both(theirs)?;
+                let (stdout, stderr) = both(&theirs)?;
                 (stdout, stderr, Some(ours), None)
             }
         });
@@ -84,11 +84,11 @@ fn outputs(stdout: Output, stderr: Output) -> io::Result<(Stdio, Stdio, OurEnd, 
     Ok((stdout, stderr, ours_out, ours_err))
 }
 
-fn output(output: Output) -> io::Result<(Stdio, OurEnd)> {
+fn output(output: &Output) -> io::Result<(Stdio, OurEnd)> {
     Ok(match output {
         Output::Null => (Stdio::null(), None),
         Output::Inherit => (Stdio::inherit(), None),
-        Output::File(file) => (file.into(), None),
+        Output::File(file) => (file.try_clone()?.into(), None),
         Output::Pipe | Output::Combined => {
             let (ours, theirs) = pipe::from_child()?;
             (theirs.into(), Some(ours))

@@ -23,7 +23,7 @@ pub(crate) fn command(verbs: &[&str]) -> Command {
 }
 
 pub(crate) fn start_with(verbs: &[&str], options: SpawnOptions) -> Spawned {
-    bgt_sys::spawn(&mut command(verbs), options).expect("bad-child starts")
+    bgt_sys::spawn(&mut command(verbs), &options).expect("bad-child starts")
 }
 
 /// With nothing to read, and a pipe for each of stdout and stderr.
