@@ -40,6 +40,10 @@ pub(crate) fn is_path(name: &OsStr) -> bool {
 }
 
 fn by_path(path: &Path) -> Result<PathBuf, CommandError> {
+    // The common case, at the price of one system call.
+    if path.is_absolute() && bgt_sys::is_executable(path) {
+        return Ok(path.to_owned());
+    }
     let path = absolute(path).map_err(|source| not_found(path, &source))?;
     if let Ok(found) = which::which_in(&path, None::<&OsStr>, "") {
         return Ok(found);

@@ -161,9 +161,11 @@ impl<'a> Run<'a> {
             if self.drain_until.is_some() && self.output_is_over() && push.is_none() {
                 return Ok(stopped);
             }
+            if self.drain_until.is_some_and(|until| until <= Instant::now()) {
+                return Ok(stopped);
+            }
             let alive = self.drain_until.is_none();
             let wake = match self.phase {
-                _ if !alive => self.drain_until,
                 Phase::Running => None,
                 Phase::Asked { kill_at } => Some(kill_at),
                 Phase::Killed { give_up_at } => Some(give_up_at),
@@ -195,8 +197,7 @@ impl<'a> Run<'a> {
                         self.drain_until = Some(Instant::now());
                     }
                 }
-                () = at(wake) => match self.phase {
-                    _ if !alive => return Ok(stopped),
+                () = at(wake), if alive => match self.phase {
                     Phase::Killed { .. } => return Err(CommandError::Unkillable { pid: self.child.id() }),
                     Phase::Running | Phase::Asked { .. } => {
                         self.kill();
@@ -216,6 +217,9 @@ impl<'a> Run<'a> {
                     read = bytes.map(|bytes| (self.stderr.source, bytes));
                 }
                 () = feed(&mut self.feed) => {}
+                // Last of all: where the output ends with the program no timer is ever set, and setting one wakes the
+                // thread that waits for the others.
+                () = at(self.drain_until) => {}
             }
             if let (Some((source, bytes)), Some(sink)) = (read, &sink) {
                 let (sink, chunk) = (sink.clone(), Chunk { source, at: SystemTime::now(), bytes });

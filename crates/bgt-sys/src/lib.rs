@@ -55,7 +55,7 @@ use windows as os;
 
 pub use errors::is_bad_format;
 pub use exit::{Ended, Outcome, Usage};
-pub use os::{Child, PipeReader, PipeWriter, is_store_alias, signal_name, spawn};
+pub use os::{Child, PipeReader, PipeWriter, is_executable, is_store_alias, signal_name, spawn};
 pub use quote::quote;
 pub use stdio::{Asked, Input, Output, Signal, SpawnOptions, Spawned};
 pub use variable::is_same_variable;

@@ -21,6 +21,12 @@ pub fn is_store_alias(_path: &std::path::Path) -> bool {
     false
 }
 
+/// Whether this file can be started as it is.
+#[must_use]
+pub fn is_executable(path: &std::path::Path) -> bool {
+    path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
 /// The name of a signal number on this system, such as `SIGKILL`.
 #[must_use]
 pub fn signal_name(number: i32) -> Option<&'static str> {

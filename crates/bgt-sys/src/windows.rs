@@ -26,3 +26,11 @@ pub fn signal_name(_number: i32) -> Option<&'static str> {
 fn checked(answer: windows_sys::core::BOOL) -> io::Result<()> {
     if answer == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
+
+/// Whether this file can be started as it is: on Windows one with an extension; others are looked for with the usual ones.
+#[must_use]
+pub fn is_executable(path: &std::path::Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| ["exe", "com"].iter().any(|known| extension.eq_ignore_ascii_case(known)))
+        && path.is_file()
+}
