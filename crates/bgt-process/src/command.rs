@@ -113,8 +113,8 @@ impl Command {
     ///
     /// # Platform-specific behavior
     ///
-    /// Windows: the aliases that offer to install Python from the Store, and the `bash` of WSL, are not taken for
-    /// interpreters. Python is also found through the `py` launcher.
+    /// Windows: Python is also found through the `py` launcher. An alias of the Store comes last, and is asked whether
+    /// it is Python or an offer to install it. The `bash` of WSL is not taken for an interpreter.
     pub fn script(path: impl AsRef<Path>) -> Self {
         Self::from_program(Program::Script { path: path.as_ref().to_owned(), interpreter: None })
     }

@@ -65,7 +65,11 @@ fn find(script: &Path, family: Family, env: &Environment) -> Result<PathBuf, Com
     }
     let path = env.path();
     let names = family.programs();
-    names.iter().find_map(|name| resolve::first_in_path(OsStr::new(name), &path, |_| true)).ok_or_else(|| {
+    // An alias of the Store may be Python, or an offer to install it: taken when there is nothing else, and asked.
+    let first = |wanted: fn(&Path) -> bool| {
+        names.iter().find_map(|name| resolve::first_in_path(OsStr::new(name), &path, wanted))
+    };
+    first(|found| !bgt_sys::is_store_alias(found)).or_else(|| first(|_| true)).ok_or_else(|| {
         let tried = names.join(", ");
         none(
             script,

@@ -88,7 +88,7 @@ pub(crate) async fn real(
     let question =
         Question { shim: found.clone(), cwd: cwd.clone(), variables: names.map(|name| env.get(name)).into() };
     let known = answers(|answers| answers.get(&question).cloned());
-    if let Some(real) = known.filter(|real| real.is_file()) {
+    if let Some(real) = known.filter(|real| real.symlink_metadata().is_ok()) {
         return Ok(real);
     }
     let real = ask(&found, family, env, cwd).await?;
@@ -100,7 +100,7 @@ fn answers<T>(with: impl FnOnce(&mut HashMap<Question, PathBuf>) -> T) -> T {
     with(ANSWERS.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default())
 }
 
-/// A script in front of an interpreter, or the launcher of Windows.
+/// A script in front of an interpreter; on Windows also the launcher, and an alias of the Store.
 fn is_shim(found: &Path) -> bool {
     if cfg!(windows) {
         let is = |extension: &str| found.extension().is_some_and(|e| e.eq_ignore_ascii_case(extension));
@@ -124,7 +124,8 @@ async fn ask(shim: &Path, family: Family, env: &Environment, cwd: PathBuf) -> Re
         .map_err(|_| broken("it did not answer within 20 s".to_owned()))?
         .map_err(|error| broken(error.tail().map_or_else(|| error.to_string(), str::to_owned)))?;
     let real = PathBuf::from(output.stdout_text().trim());
-    if real.is_absolute() && real.is_file() {
+    // Not `is_file`: a link of the Store cannot be followed, and yet be started.
+    if real.is_absolute() && real.symlink_metadata().is_ok() {
         Ok(real)
     } else {
         Err(broken(format!("it answered {:?}", output.stdout_text())))

@@ -28,8 +28,7 @@ pub(crate) fn program(name: &OsStr, env: &Environment) -> Result<PathBuf, Comman
 /// The first program of that name in a `PATH` that is wanted.
 pub(crate) fn first_in_path(name: &OsStr, path: &OsStr, wanted: impl Fn(&Path) -> bool) -> Option<PathBuf> {
     let here = std::env::current_dir().unwrap_or_default();
-    let mut found = which::which_in_all(name, Some(path), here).ok()?;
-    found.find(|found| !bgt_sys::is_store_alias(found) && wanted(found))
+    which::which_in_all(name, Some(path), here).ok()?.find(|found| wanted(found))
 }
 
 /// Whether a name is a path and not to be looked up.

@@ -158,9 +158,8 @@ async fn a_program_that_ended_before_it_was_asked_is_no_cancellation() {
 
 #[tokio::test]
 async fn a_policy_may_say_for_ever() {
-    let stop = bgt_core::Stop::default().grace(std::time::Duration::MAX).drain(std::time::Duration::MAX);
-    let output =
-        run(bad(&["print", "x"]).stop(stop.clone())).deadline(std::time::Duration::MAX).await.unwrap();
+    let stop = bgt_core::Stop::default().grace(Duration::MAX).drain(Duration::MAX);
+    let output = run(bad(&["print", "x"]).stop(stop.clone())).deadline(Duration::MAX).await.unwrap();
     assert_eq!(output.stdout_text(), "x\n");
     let cancel = Cancel::new();
     let running = tokio::spawn({

@@ -175,7 +175,7 @@ impl Child {
         true
     }
 
-    /// Lets descendants live when this is dropped. For after the end of the program itself.
+    /// Lets descendants live, in place of [`kill`](Self::kill): after the end of the program itself, before it is reaped.
     pub fn release(&mut self) {}
 }
 

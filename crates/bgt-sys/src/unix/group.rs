@@ -26,6 +26,7 @@ fn has_members(group: Pid) -> bool {
 pub(super) enum Left {
     Nobody,
     /// Members that have ended and wait for whoever reaps orphans here.
+    #[cfg(target_os = "linux")]
     Zombies,
     /// Members that live, or that our SIGKILL has just ended.
     Some,
