@@ -1,6 +1,7 @@
 //! The one registry of active and recent runs.
 //!
-//! Owns: what is known of each run in this process, bounded. It is an [`Observer`]: what it knows, it was told.
+//! Owns: what is known of each run in this process, bounded. It is an [`Observer`]: what it knows, it was told, and
+//! a status moves only by the table of [`Status`].
 //! Never does: keep a run alive, store anything, wait.
 
 use std::collections::{HashMap, VecDeque};
@@ -44,7 +45,9 @@ impl RunInfo {
 
 /// The registry of active and recent runs. Clones are the same registry.
 ///
-/// Active runs are all listed; of those that are over, the most recent are kept, 1 000 by default.
+/// Active runs are all listed; of those that are over, the most recent are kept, 1 000 by default. An event that
+/// makes no sense where its run stands changes nothing: one of a run that is over, a second start, a step that
+/// [`Status`] does not have.
 ///
 /// # Examples
 ///
@@ -53,9 +56,11 @@ impl RunInfo {
 ///
 /// let runs = Runs::new();
 /// let id = RunId::new();
-/// runs.event(&Event::new(id, "resize".into(), Pattern::Simple, EventKind::Started));
+/// let send = |kind| runs.event(&Event::new(id, "resize".into(), Pattern::Simple, kind));
+/// send(EventKind::Started);
+/// send(EventKind::AttemptStarted { attempt: 1 });
 /// assert_eq!(runs.active().len(), 1);
-/// runs.event(&Event::new(id, "resize".into(), Pattern::Simple, EventKind::Ended { status: Status::Succeeded }));
+/// send(EventKind::Ended { status: Status::Succeeded });
 /// assert_eq!(runs.get(id).unwrap().status, Status::Succeeded);
 /// ```
 #[derive(Clone)]
@@ -64,8 +69,9 @@ pub struct Runs {
 }
 
 struct State {
-    active: HashMap<RunId, RunInfo>,
-    recent: VecDeque<RunInfo>,
+    runs: HashMap<RunId, RunInfo>,
+    // Those of them that are over, oldest first.
+    over: VecDeque<RunId>,
     keep: usize,
 }
 
@@ -85,14 +91,16 @@ impl Runs {
     /// A registry that keeps so many runs that are over.
     #[must_use]
     pub fn keeping(keep: usize) -> Self {
-        let state = State { active: HashMap::new(), recent: VecDeque::new(), keep };
+        let state = State { runs: HashMap::new(), over: VecDeque::new(), keep };
         Self { shared: Arc::new(Mutex::new(state)) }
     }
 
     /// The runs that are not over, oldest first.
     #[must_use]
     pub fn active(&self) -> Vec<RunInfo> {
-        let mut active: Vec<_> = self.state().active.values().cloned().collect();
+        let state = self.state();
+        let mut active: Vec<_> = state.runs.values().filter(|run| !run.status.is_final()).cloned().collect();
+        drop(state);
         active.sort_by_key(|run| (run.started_at, run.id));
         active
     }
@@ -100,14 +108,14 @@ impl Runs {
     /// The runs that are over and still known, the latest first.
     #[must_use]
     pub fn recent(&self) -> Vec<RunInfo> {
-        self.state().recent.iter().rev().cloned().collect()
+        let state = self.state();
+        state.over.iter().rev().map(|id| state.runs[id].clone()).collect()
     }
 
     /// What is known of a run, if anything.
     #[must_use]
     pub fn get(&self, id: RunId) -> Option<RunInfo> {
-        let state = self.state();
-        state.active.get(&id).or_else(|| state.recent.iter().rev().find(|run| run.id == id)).cloned()
+        self.state().runs.get(&id).cloned()
     }
 
     // Nothing in here panics while it holds the lock; were it to, a registry of the past is no reason to fail.
@@ -116,42 +124,54 @@ impl Runs {
     }
 }
 
+impl RunInfo {
+    fn queued(event: &Event) -> Self {
+        Self {
+            id: event.run,
+            name: event.name.clone(),
+            pattern: event.pattern,
+            status: Status::Queued,
+            attempt: 0,
+            pid: None,
+            progress: None,
+            started_at: event.at,
+            ended_at: None,
+        }
+    }
+
+    /// Goes there if the table has that step, and says whether it did.
+    fn advance(&mut self, next: Status) -> bool {
+        self.status.advance(next).map(|next| self.status = next).is_ok()
+    }
+}
+
 impl Observer for Runs {
     fn event(&self, event: &Event) {
         let mut state = self.state();
-        let state = &mut *state;
+        let State { runs, over, keep } = &mut *state;
         if matches!(event.kind, EventKind::Started) {
-            let info = RunInfo {
-                id: event.run,
-                name: event.name.clone(),
-                pattern: event.pattern,
-                status: Status::Queued,
-                attempt: 0,
-                pid: None,
-                progress: None,
-                started_at: event.at,
-                ended_at: None,
-            };
-            state.active.insert(event.run, info);
+            runs.entry(event.run).or_insert_with(|| RunInfo::queued(event));
             return;
         }
-        let Some(info) = state.active.get_mut(&event.run) else { return };
+        let Some(info) = runs.get_mut(&event.run).filter(|info| !info.status.is_final()) else { return };
         match &event.kind {
             EventKind::AttemptStarted { attempt } => {
-                info.attempt = *attempt;
-                info.status = Status::Running;
+                if info.advance(Status::Running) {
+                    info.attempt = *attempt;
+                }
             }
             EventKind::Spawned { pid } => info.pid = Some(*pid),
             EventKind::Progress(progress) => info.progress = Some(progress.clone()),
-            EventKind::Retrying { .. } => info.status = Status::Queued,
+            EventKind::Retrying { .. } => {
+                info.advance(Status::Queued);
+            }
             EventKind::Ended { status } => {
-                info.status = *status;
-                info.ended_at = Some(event.at);
-                if let Some(info) = state.active.remove(&event.run) {
-                    state.recent.push_back(info);
-                }
-                while state.recent.len() > state.keep {
-                    state.recent.pop_front();
+                if status.is_final() && info.advance(*status) {
+                    info.ended_at = Some(event.at);
+                    over.push_back(event.run);
+                    if over.len() > *keep {
+                        over.pop_front().and_then(|oldest| runs.remove(&oldest));
+                    }
                 }
             }
             EventKind::Started | EventKind::Stopping { .. } => {}
@@ -163,8 +183,8 @@ impl fmt::Debug for Runs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.state();
         f.debug_struct("Runs")
-            .field("active", &state.active.len())
-            .field("recent", &state.recent.len())
+            .field("active", &(state.runs.len() - state.over.len()))
+            .field("recent", &state.over.len())
             .finish()
     }
 }
@@ -198,10 +218,57 @@ mod tests {
         let ids: Vec<RunId> = (0..5).map(|_| RunId::new()).collect();
         for id in &ids {
             send(&runs, *id, EventKind::Started);
+            send(&runs, *id, EventKind::AttemptStarted { attempt: 1 });
             send(&runs, *id, EventKind::Ended { status: Status::Succeeded });
         }
         let kept: Vec<RunId> = runs.recent().iter().map(|run| run.id).collect();
         assert_eq!(kept, [ids[4], ids[3]]);
         assert_eq!(runs.get(ids[0]), None);
+    }
+
+    #[test]
+    fn what_makes_no_sense_where_a_run_stands_changes_nothing() {
+        let (runs, id) = (Runs::new(), RunId::new());
+        let nonsense = |kinds: Vec<EventKind>| {
+            let before = runs.get(id);
+            for kind in kinds {
+                send(&runs, id, kind.clone());
+                assert_eq!(runs.get(id), before, "{kind:?}");
+            }
+        };
+        let (attempt_two, progress) =
+            (EventKind::AttemptStarted { attempt: 2 }, EventKind::Progress(Progress::count(1)));
+        let ended = |status| EventKind::Ended { status };
+        nonsense(vec![attempt_two.clone(), progress.clone(), ended(Status::Succeeded)]);
+        send(&runs, id, EventKind::Started);
+        nonsense(vec![ended(Status::Succeeded), ended(Status::Running)]);
+        send(&runs, id, EventKind::AttemptStarted { attempt: 1 });
+        nonsense(vec![
+            EventKind::Started,
+            attempt_two.clone(),
+            ended(Status::Skipped),
+            ended(Status::Queued),
+        ]);
+        send(&runs, id, ended(Status::Lost));
+        let retrying =
+            EventKind::Retrying { attempt: 1, kind: crate::ErrorKind::Failed, after: Duration::ZERO };
+        let spawned = EventKind::Spawned { pid: 7 };
+        nonsense(vec![
+            EventKind::Started,
+            attempt_two,
+            spawned,
+            progress,
+            retrying,
+            ended(Status::Succeeded),
+        ]);
+        assert_eq!((runs.active().len(), runs.recent().len()), (0, 1));
+    }
+
+    #[test]
+    fn a_run_refused_before_its_first_attempt_has_failed() {
+        let (runs, id) = (Runs::new(), RunId::new());
+        send(&runs, id, EventKind::Started);
+        send(&runs, id, EventKind::Ended { status: Status::Failed });
+        assert_eq!(runs.recent()[0].status, Status::Failed);
     }
 }

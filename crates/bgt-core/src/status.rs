@@ -7,7 +7,7 @@ use std::fmt;
 /// ```text
 /// Queued ──→ Running ──→ Succeeded | Failed | TimedOut | Cancelled | Lost
 ///    │  ↖─────┘ with the next attempt
-///    └──→ TimedOut | Cancelled | Skipped | Lost        before it ever ran
+///    └──→ Failed | TimedOut | Cancelled | Skipped | Lost        without an attempt, or between two
 /// ```
 ///
 /// Every run reaches exactly one final status. A final status absorbs: what arrives later is a note in the history.
@@ -65,9 +65,7 @@ impl Status {
     #[must_use]
     pub const fn can_become(self, next: Self) -> bool {
         match self {
-            Self::Queued => {
-                matches!(next, Self::Running | Self::TimedOut | Self::Cancelled | Self::Skipped | Self::Lost)
-            }
+            Self::Queued => !matches!(next, Self::Queued | Self::Succeeded),
             Self::Running => !matches!(next, Self::Running | Self::Skipped),
             _ => false,
         }
@@ -113,6 +111,7 @@ mod tests {
     fn the_table_by_enumeration() {
         let steps = [
             (Queued, Running),
+            (Queued, Failed),
             (Queued, TimedOut),
             (Queued, Cancelled),
             (Queued, Skipped),
