@@ -1,4 +1,4 @@
-//! What a task is given for one attempt, and the runner's other end of it.
+//! What a task is given for one attempt. The runner's other end of it is in `control`.
 //!
 //! Owns: the hand-over of cancellation, deadline, progress and output between runner and task. Never does: decide
 //! when to cancel, or wait for a task.
@@ -14,38 +14,40 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::{
-    CancelReason, Chunk, Event, EventKind, Observer, Pattern, Progress, RunId, Sink, SinkClosed, Source,
+    CancelReason, Chunk, ContextBuilder, Event, EventKind, Observer, Pattern, Progress, RunId, Sink,
+    SinkClosed, Source,
 };
 
 /// What one attempt knows and may do: its run, its deadline, whether it should stop, and where progress and output
 /// go. Clones are cheap and share everything.
 ///
 /// A context may outlive its attempt (a subtask may hold a clone); it then stays cancelled or not, and its output
-/// still reaches the sink.
+/// still reaches the sink, but those who watch hear no more of it.
 #[derive(Clone)]
 pub struct Context {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
-    run: RunId,
-    name: Arc<str>,
-    pattern: Pattern,
-    attempt: u32,
-    deadline: Option<Instant>,
-    observer: Option<Arc<dyn Observer>>,
-    sink: Option<Arc<dyn Sink>>,
-    signals: AtomicU8,
-    changed: Notify,
+pub(crate) struct Inner {
+    pub(crate) run: RunId,
+    pub(crate) name: Arc<str>,
+    pub(crate) pattern: Pattern,
+    pub(crate) attempt: u32,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) sink: Option<Arc<dyn Sink>>,
+    pub(crate) signals: AtomicU8,
+    pub(crate) changed: Notify,
 }
 
 // `Inner::signals`, as bits: two for the reason, one each for the rest.
 const REASON: u8 = 0b0000_0011;
-const FORCED: u8 = 0b0000_0100;
-const WATCHES_ASK: u8 = 0b0000_1000;
-const WATCHES_FORCE: u8 = 0b0001_0000;
+pub(crate) const FORCED: u8 = 0b0000_0100;
+pub(crate) const WATCHES_ASK: u8 = 0b0000_1000;
+pub(crate) const WATCHES_FORCE: u8 = 0b0001_0000;
+pub(crate) const ENDED: u8 = 0b0010_0000;
 
-fn encode(reason: CancelReason) -> u8 {
+pub(crate) fn encode(reason: CancelReason) -> u8 {
     match reason {
         CancelReason::Caller => 1,
         CancelReason::Deadline => 2,
@@ -53,7 +55,7 @@ fn encode(reason: CancelReason) -> u8 {
     }
 }
 
-fn decode(signals: u8) -> Option<CancelReason> {
+pub(crate) fn decode(signals: u8) -> Option<CancelReason> {
     match signals & REASON {
         1 => Some(CancelReason::Caller),
         2 => Some(CancelReason::Deadline),
@@ -151,9 +153,7 @@ impl Context {
 
     /// Tells those who watch how far the task has come.
     pub fn progress(&self, progress: Progress) {
-        if self.inner.observer.is_some() {
-            self.notify(EventKind::Progress(progress));
-        }
+        self.notify(EventKind::Progress(progress));
     }
 
     /// Writes output of the task to the run's sink, if it has one. Waits while the sink is full.
@@ -178,20 +178,19 @@ impl Context {
         self.inner.sink.as_ref()
     }
 
-    /// Tells the observer, if there is one.
+    /// Tells those who watch what happens inside the attempt: `Progress`, `Spawned` or `Stopping`.
+    ///
+    /// The other kinds are the runner's to tell and are ignored here, as is everything after the attempt is over.
     pub fn notify(&self, kind: EventKind) {
-        if let Some(observer) = &self.inner.observer {
-            observer.notify(&Event {
-                run: self.inner.run,
-                name: self.inner.name.clone(),
-                pattern: self.inner.pattern,
-                at: SystemTime::now(),
-                kind,
-            });
+        use EventKind::{Progress, Spawned, Stopping};
+        let Some(observer) = &self.inner.observer else { return };
+        if matches!(kind, Progress(_) | Spawned { .. } | Stopping { .. }) && self.signals() & ENDED == 0 {
+            let Inner { run, name, pattern, .. } = &*self.inner;
+            observer.notify(&Event::new(*run, name.clone(), *pattern, kind));
         }
     }
 
-    fn signals(&self) -> u8 {
+    pub(crate) fn signals(&self) -> u8 {
         self.inner.signals.load(Ordering::Acquire)
     }
 
@@ -222,154 +221,5 @@ impl fmt::Debug for Context {
             .field("attempt", &self.inner.attempt)
             .field("cancelled", &decode(self.signals()))
             .finish_non_exhaustive()
-    }
-}
-
-/// Makes a [`Context`] and its [`Control`]: for those who write a runner.
-#[must_use]
-pub struct ContextBuilder(Inner);
-
-impl ContextBuilder {
-    /// A context for the first attempt of a simple run.
-    pub fn new(run: RunId, name: Arc<str>) -> Self {
-        Self(Inner {
-            run,
-            name,
-            pattern: Pattern::Simple,
-            attempt: 1,
-            deadline: None,
-            observer: None,
-            sink: None,
-            signals: AtomicU8::new(0),
-            changed: Notify::const_new(),
-        })
-    }
-
-    /// The pattern that runs it.
-    pub fn pattern(mut self, pattern: Pattern) -> Self {
-        self.0.pattern = pattern;
-        self
-    }
-
-    /// Which attempt, counted from 1.
-    pub fn attempt(mut self, attempt: u32) -> Self {
-        self.0.attempt = attempt;
-        self
-    }
-
-    /// When the attempt will be asked to stop.
-    pub fn deadline(mut self, deadline: Option<Instant>) -> Self {
-        self.0.deadline = deadline;
-        self
-    }
-
-    /// Who is told of events.
-    pub fn observer(mut self, observer: Option<Arc<dyn Observer>>) -> Self {
-        self.0.observer = observer;
-        self
-    }
-
-    /// Where output goes.
-    pub fn sink(mut self, sink: Option<Arc<dyn Sink>>) -> Self {
-        self.0.sink = sink;
-        self
-    }
-
-    /// The task's end and the runner's end.
-    #[must_use]
-    pub fn build(self) -> (Context, Control) {
-        let context = Context { inner: Arc::new(self.0) };
-        (context.clone(), Control { context })
-    }
-}
-
-/// The runner's end of a [`Context`]. Dropping it leaves the context as it is.
-#[derive(Debug)]
-pub struct Control {
-    context: Context,
-}
-
-impl Control {
-    /// Asks the task to stop. The first reason stays.
-    pub fn ask(&self, reason: CancelReason) {
-        self.change(|signals| if decode(signals).is_some() { signals } else { signals | encode(reason) });
-    }
-
-    /// Tells the task to skip the grace period. Asks as well, if nobody has.
-    pub fn force(&self, reason: CancelReason) {
-        self.ask(reason);
-        self.change(|signals| signals | FORCED);
-    }
-
-    /// Whether the task has ever looked at its cancellation.
-    #[must_use]
-    pub fn watches_cancel(&self) -> bool {
-        self.context.signals() & WATCHES_ASK != 0
-    }
-
-    /// Whether the task wants to know when the grace period is to be skipped.
-    #[must_use]
-    pub fn watches_force(&self) -> bool {
-        self.context.signals() & WATCHES_FORCE != 0
-    }
-
-    fn change(&self, next: impl Fn(u8) -> u8) {
-        let _ = self
-            .context
-            .inner
-            .signals
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |signals| Some(next(signals)));
-        self.context.inner.changed.notify_waiters();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn context() -> (Context, Control) {
-        ContextBuilder::new(RunId::new(), "t".into()).build()
-    }
-
-    #[tokio::test]
-    async fn the_first_reason_stays_and_force_is_a_second_step() {
-        let (cx, control) = context();
-        assert!(cx.check().is_ok());
-        control.ask(CancelReason::Deadline);
-        control.ask(CancelReason::Caller);
-        assert_eq!(cx.cancelled().await, CancelReason::Deadline);
-        assert_eq!(cx.check(), Err(Cancelled { reason: CancelReason::Deadline }));
-        assert!(tokio::time::timeout(Duration::ZERO, cx.forced()).await.is_err());
-        control.force(CancelReason::Caller);
-        cx.forced().await;
-        assert_eq!(cx.cancel_reason(), Some(CancelReason::Deadline));
-    }
-
-    #[tokio::test]
-    async fn a_waiter_on_another_task_is_woken() {
-        let (cx, control) = context();
-        let waiting = cx.cancelled();
-        let mut waiting = std::pin::pin!(waiting);
-        assert!(futures_poll_once(waiting.as_mut()).await.is_none());
-        control.ask(CancelReason::Shutdown);
-        assert_eq!(waiting.await, CancelReason::Shutdown);
-    }
-
-    async fn futures_poll_once<F: Future + Unpin>(mut future: F) -> Option<F::Output> {
-        std::future::poll_fn(|cx| match std::pin::Pin::new(&mut future).poll(cx) {
-            std::task::Poll::Ready(value) => std::task::Poll::Ready(Some(value)),
-            std::task::Poll::Pending => std::task::Poll::Ready(None),
-        })
-        .await
-    }
-
-    #[test]
-    fn watching_is_noticed_at_the_call() {
-        let (cx, control) = context();
-        assert!(!control.watches_cancel());
-        drop(cx.cancelled());
-        assert!(control.watches_cancel() && !control.watches_force());
-        drop(cx.forced());
-        assert!(control.watches_force());
     }
 }

@@ -39,6 +39,7 @@
 
 mod cancel;
 mod context;
+mod control;
 mod error;
 mod limits;
 mod observer;
@@ -56,7 +57,8 @@ mod task_error;
 
 pub use async_trait::async_trait;
 pub use cancel::{Cancel, CancelReason};
-pub use context::{Cancelled, Context, ContextBuilder, Control};
+pub use context::{Cancelled, Context};
+pub use control::{ContextBuilder, Control};
 pub use error::{Error, ErrorKind, ErrorParts};
 pub use limits::{Limits, LimitsError, Needs, Permit};
 pub use observer::{Event, EventKind, Observer};
