@@ -24,9 +24,9 @@ impl Task for Command {
         path.file_name().unwrap_or(path.as_os_str()).to_string_lossy()
     }
 
-    /// Grace, drain and reap periods, and a second for everything else.
+    /// Grace, drain and reap periods, and 3 s for the searches and last looks in between.
     fn stop_budget(&self) -> Duration {
-        self.stop.budget().saturating_add(Duration::from_secs(1))
+        self.stop.budget().saturating_add(Duration::from_secs(3))
     }
 
     async fn describe(&self) -> Result<String, TaskError> {

@@ -170,3 +170,59 @@ async fn a_policy_may_say_for_ever() {
     let error = timeout(HANG, running).await.expect("a forced stop waits for ever").unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_program_that_was_paused_goes_on_to_obey() {
+    let scratch = Scratch::new();
+    let ready = scratch.path("ready");
+    let script = format!("trap 'exit 3' TERM; : >{}; kill -STOP $$; sleep 60", ready.display());
+    let command = bgt_process::Command::new("sh").args(["-c", &script]).grace(HANG * 10);
+    let error = cancelled_when_ready(command, ready).await;
+    assert_eq!(how(&error), StopHow::Obeyed(Exit::Code(3)));
+}
+
+/// A program that obeys and leaves somebody who does not, and who holds its output: the second request ends the wait for
+/// that. It once made the loop spin for ever instead.
+#[tokio::test]
+async fn a_second_request_ends_the_wait_for_output() {
+    for verbs in [
+        &["stubborn-grandchild", "60", "then", "on-term-exit", "0", "then", "hang"][..],
+        &["stubborn-grandchild", "60", "then", "exit", "0"],
+    ] {
+        let scratch = Scratch::new();
+        let pids = scratch.path("pids");
+        let command = support::bad_with_pids(&pids, verbs);
+        let command = command.stop(bgt_core::Stop::default().grace(HANG * 10).drain(HANG * 10));
+        let cancel = Cancel::new();
+        let running = tokio::spawn({
+            let cancel = cancel.clone();
+            async move { run(command).cancel(&cancel).report().await }
+        });
+        let ends = verbs.ends_with(&["exit", "0"]);
+        let child =
+            tokio::task::spawn_blocking(move || bgt_testkit::wait_for_pids(pids, 2, HANG)).await.unwrap()[0];
+        let ended = move || wait_until(HANG, || !bgt_testkit::alive(child));
+        if !ends {
+            cancel.cancel();
+        }
+        if ends || cfg!(unix) {
+            assert!(tokio::task::spawn_blocking(ended).await.unwrap());
+        }
+        cancel.force();
+        let report = timeout(HANG, running).await.expect("it spins").unwrap();
+        assert_eq!(report.result.is_ok(), ends);
+    }
+}
+
+#[tokio::test]
+async fn without_a_drain_period_nothing_is_lost_and_nothing_is_called_a_leak() {
+    for _ in 0..20 {
+        let command = bad(&["flood", "50K", "then", "eflood", "50K"]);
+        let output = run(command.stop(bgt_core::Stop::default().drain(Duration::ZERO))).await.unwrap();
+        assert_eq!(
+            (output.stdout.total(), output.stderr.total(), output.leaked),
+            (50 << 10, 50 << 10, false)
+        );
+    }
+}

@@ -6,6 +6,8 @@ mod group;
 mod linux;
 mod pipe;
 mod reaper;
+#[cfg(target_os = "linux")]
+mod snapshot;
 mod spawn;
 mod strays;
 mod watch;

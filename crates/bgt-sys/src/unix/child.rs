@@ -8,7 +8,7 @@ use rustix::process::Pid;
 
 use super::group::{self, Left};
 use super::reaper;
-use super::strays::Strays;
+use super::strays::{Leader, Strays};
 use super::watch::{Look, Watch, look};
 use crate::{Asked, Ended, Outcome, Signal, Usage};
 
@@ -77,7 +77,10 @@ impl Child {
             Signal::Interrupt => Unix::INT,
             Signal::Hangup => Unix::HUP,
         };
-        Ok(if group::signal(self.pid, signal)? { Asked::Delivered } else { Asked::Ended })
+        let delivered = group::signal(self.pid, signal)?;
+        // A program that was stopped (SIGSTOP, Ctrl-Z) cannot obey before it goes on.
+        group::signal(self.pid, Unix::CONT)?;
+        Ok(if delivered { Asked::Delivered } else { Asked::Ended })
     }
 
     /// Kills the whole tree. Has no effect after [`reap`](Self::reap), nor when somebody else has reaped the program:
@@ -112,9 +115,23 @@ impl Child {
     ///
     /// Linux only: elsewhere on Unix nobody is found, and on Windows nobody leaves the job.
     pub async fn find_strays(&mut self) {
-        if !self.reaped {
-            self.strays.find(self.pid).await;
+        if let Some(leader) = self.leader() {
+            self.strays.find(leader).await;
         }
+    }
+
+    /// Whether only a search can end the tree, because somebody else has reaped the program: another part of the host, or
+    /// the system where the host ignores SIGCHLD. Its group may be a stranger's by now, so [`kill`](Self::kill) did
+    /// nothing.
+    #[must_use]
+    pub fn needs_search(&self) -> bool {
+        matches!(self.leader(), Some(Leader::Taken))
+    }
+
+    /// Whose tree is searched; nobody's after it was reaped.
+    fn leader(&self) -> Option<Leader> {
+        let look = if self.reaped { return None } else { look(self.pid) };
+        Some(if look.is_ok_and(|look| look == Look::Taken) { Leader::Taken } else { Leader::Held(self.pid) })
     }
 
     /// Kills the descendants that have left the tree, those remembered and those found now, in bounded rounds. Has no
@@ -128,8 +145,8 @@ impl Child {
     ///
     /// As for [`find_strays`](Self::find_strays).
     pub async fn kill_strays(&mut self) {
-        if !self.reaped {
-            self.strays.kill(self.pid).await;
+        if let Some(leader) = self.leader() {
+            self.strays.kill(leader).await;
         }
     }
 
@@ -165,14 +182,19 @@ impl Child {
         let mut pause = Duration::from_micros(200);
         // The system tells nobody but the parent when a process ends, and these are not our children. They were
         // killed, so this is a matter of a few looks.
-        while !(group::is_gone(self.pid) && self.strays.are_gone()) {
+        loop {
+            // The cheap question first; who is still there may be a zombie that nobody reaps.
+            let no_group = group::is_empty(self.pid)
+                || pause > Duration::from_millis(10) && group::has_only_zombies(self.pid).await;
+            if no_group && self.strays.are_gone() {
+                return true;
+            }
             if deadline.is_some_and(|deadline| tokio::time::Instant::now() >= deadline) {
                 return false;
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(20));
         }
-        true
     }
 
     /// Lets descendants live, in place of [`kill`](Self::kill): after the end of the program itself, before it is reaped.

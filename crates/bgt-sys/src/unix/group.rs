@@ -16,9 +16,9 @@ pub(super) fn signal(group: Pid, signal: Signal) -> io::Result<bool> {
     }
 }
 
-/// Whether a group that was ours has members left, its own leader having been reaped. Harmless to strangers.
-fn has_members(group: Pid) -> bool {
-    test_kill_process_group(group) != Err(rustix::io::Errno::SRCH)
+/// Whether a group that was ours has no members left, its own leader having been reaped. Harmless to strangers.
+pub(super) fn is_empty(group: Pid) -> bool {
+    test_kill_process_group(group) == Err(rustix::io::Errno::SRCH)
 }
 
 /// What is left of a group once its leader was reaped.
@@ -33,7 +33,7 @@ pub(super) enum Left {
 }
 
 pub(super) fn left(group: Pid) -> Left {
-    if !has_members(group) {
+    if is_empty(group) {
         return Left::Nobody;
     }
     #[cfg(target_os = "linux")]
@@ -45,14 +45,12 @@ pub(super) fn left(group: Pid) -> Left {
     Left::Some
 }
 
-/// Whether all members have ended, be they reaped or not.
-pub(super) fn is_gone(group: Pid) -> bool {
-    if !has_members(group) {
-        return true;
-    }
+/// Whether all members have ended and wait for whoever reaps orphans here. Not known but on Linux.
+pub(super) async fn has_only_zombies(group: Pid) -> bool {
     #[cfg(target_os = "linux")]
-    if let Some(members) = super::linux::members(group) {
-        return members.iter().all(|member| member.zombie);
+    if let Some(snapshot) = super::snapshot::Snapshot::take().await {
+        return snapshot.group(group.as_raw_nonzero().get()).all(|member| member.zombie);
     }
+    let _ = group;
     false
 }

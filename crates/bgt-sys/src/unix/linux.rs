@@ -18,6 +18,7 @@ pub(super) fn pidfd(pid: Pid) -> Option<OwnedFd> {
 }
 
 /// A process as `/proc` shows it.
+#[derive(Debug)]
 pub(super) struct Process {
     pub(super) pid: Pid,
     pub(super) parent: i32,

@@ -64,12 +64,17 @@ impl PipeReader {
 
 /// Our end of a program's stdin. Dropping it is the end of input.
 #[derive(Debug)]
-pub struct PipeWriter(Sender);
+pub struct PipeWriter {
+    pipe: Sender,
+    /// Whether writing to nobody would end the host. Rust programs ignore SIGPIPE, unless they chose not to.
+    sigpipe_kills: bool,
+}
 
 impl PipeWriter {
     pub(super) fn new(fd: OwnedFd) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&fd, true)?;
-        Sender::from_owned_fd_unchecked(fd).map(Self)
+        let pipe = Sender::from_owned_fd_unchecked(fd)?;
+        Ok(Self { pipe, sigpipe_kills: !sigpipe::is_ignored() })
     }
 
     /// Waits until something can be written, or nobody reads any more.
@@ -82,15 +87,61 @@ impl PipeWriter {
     ///
     /// Cancel-safe.
     pub async fn writable(&self) -> io::Result<()> {
-        self.0.writable().await
+        self.pipe.writable().await
     }
 
     /// Writes what fits; [`WouldBlock`](io::ErrorKind::WouldBlock) is nothing now.
     ///
     /// # Errors
     ///
-    /// What the system said; [`BrokenPipe`](io::ErrorKind::BrokenPipe) when nobody reads any more.
+    /// What the system said; [`BrokenPipe`](io::ErrorKind::BrokenPipe) when nobody reads any more. Never a SIGPIPE,
+    /// whatever the host does with it.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.try_write(bytes)
+        if self.sigpipe_kills {
+            return sigpipe::without(|| self.pipe.try_write(bytes));
+        }
+        self.pipe.try_write(bytes)
+    }
+}
+
+/// Writing to nobody without being killed for it.
+mod sigpipe {
+    use std::mem::MaybeUninit;
+    use std::ptr::null_mut;
+
+    pub(super) fn is_ignored() -> bool {
+        let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+        // SAFETY: asks for the current action only; the pointer is valid for writes, and all-zero is a valid one.
+        let action = unsafe {
+            libc::sigaction(libc::SIGPIPE, std::ptr::null(), action.as_mut_ptr());
+            action.assume_init()
+        };
+        action.sa_sigaction == libc::SIG_IGN
+    }
+
+    /// Calls with SIGPIPE blocked on this thread, and takes away the one that the call has raised.
+    pub(super) fn without<T>(call: impl FnOnce() -> T) -> T {
+        let mut pipe = MaybeUninit::<libc::sigset_t>::zeroed();
+        let mut before = MaybeUninit::<libc::sigset_t>::zeroed();
+        // SAFETY: each pointer is valid for the call that gets it, and the sets are filled in before they are read.
+        unsafe {
+            libc::sigemptyset(pipe.as_mut_ptr());
+            libc::sigaddset(pipe.as_mut_ptr(), libc::SIGPIPE);
+            libc::pthread_sigmask(libc::SIG_BLOCK, pipe.as_ptr(), before.as_mut_ptr());
+        }
+        let result = call();
+        let mut pending = MaybeUninit::<libc::sigset_t>::zeroed();
+        // SAFETY: as above. What sigwait waits for is pending, so it returns at once.
+        unsafe {
+            libc::sigpending(pending.as_mut_ptr());
+            let raised = libc::sigismember(pending.as_ptr(), libc::SIGPIPE) == 1;
+            let was_blocked = libc::sigismember(before.as_ptr(), libc::SIGPIPE) == 1;
+            if raised && !was_blocked {
+                let mut signal = 0;
+                libc::sigwait(pipe.as_ptr(), &raw mut signal);
+            }
+            libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), null_mut());
+        }
+        result
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 
-use super::strays::Strays;
+use super::strays::{Leader, Strays};
 use super::watch::{Look, Watch, look};
 use super::{child, group};
 
@@ -67,8 +67,11 @@ fn run() {
         }
         // Not where it was dropped: this looks at every process of the machine.
         let old = waiting.len() - arrived;
-        for dead in &mut waiting[old..] {
-            dead.strays.kill_blocking(dead.pid);
+        if arrived > 0 {
+            Strays::kill_blocking(waiting[old..].iter_mut().map(|dead| {
+                let held = look(dead.pid).is_ok_and(|look| look != Look::Taken);
+                (if held { Leader::Held(dead.pid) } else { Leader::Taken }, &mut dead.strays)
+            }));
         }
         wait_for_one(&waiting, pause);
         pause = (pause * 2).min(Duration::from_millis(50));

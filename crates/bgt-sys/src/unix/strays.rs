@@ -8,9 +8,19 @@ pub(super) use linux::Strays;
 #[cfg(not(target_os = "linux"))]
 pub(super) use nobody::Strays;
 
+/// Whose tree is searched.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Leader {
+    /// Its number, and that of its group, are its own: it was not reaped.
+    Held(rustix::process::Pid),
+    /// Somebody else has reaped it: only the marker tells who is its.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "nobody is searched for"))]
+    Taken,
+}
+
 #[cfg(not(target_os = "linux"))]
 mod nobody {
-    use rustix::process::Pid;
+    use super::Leader;
 
     #[derive(Debug, Default)]
     pub(in super::super) struct Strays;
@@ -20,11 +30,11 @@ mod nobody {
             Self
         }
 
-        pub(in super::super) async fn find(&mut self, _leader: Pid) {}
+        pub(in super::super) async fn find(&mut self, _leader: Leader) {}
 
-        pub(in super::super) async fn kill(&mut self, _leader: Pid) {}
+        pub(in super::super) async fn kill(&mut self, _leader: Leader) {}
 
-        pub(in super::super) fn kill_blocking(&mut self, _leader: Pid) {}
+        pub(in super::super) fn kill_blocking<'a>(_all: impl Iterator<Item = (Leader, &'a mut Self)>) {}
 
         pub(in super::super) fn are_gone(&self) -> bool {
             true
@@ -38,146 +48,149 @@ mod linux {
     use std::hash::{BuildHasher, RandomState};
     use std::os::fd::OwnedFd;
     use std::process::Command;
+    use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
-    use std::sync::{Arc, OnceLock};
+    use std::time::Duration;
 
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+    use tokio::time::timeout;
 
-    use super::super::linux::{Process, process, processes};
-
-    /// The variable that marks a tree: the tokens of all the trees that a process is in, outermost first.
-    const MARKER: &str = "BGT_TREE";
+    use super::super::linux::{Process, process};
+    use super::super::snapshot::{MARKER, Snapshot};
+    use super::Leader;
 
     /// Rounds of finding and killing: one that is forking may leave a child that was not there in the last round.
     const ROUNDS: usize = 10;
 
+    /// A search is a matter of milliseconds. What is found later, the rounds after the kill find as well.
+    const PATIENCE: Duration = Duration::from_millis(500);
+
     #[derive(Debug, Default)]
     pub(in super::super) struct Strays {
-        /// `None` for what was never marked: nothing is looked for.
-        token: Option<Arc<str>>,
+        token: Box<str>,
         found: Vec<Stray>,
+        /// How many of them were killed.
+        killed: usize,
     }
 
     /// A pidfd never means anybody else, whoever may get the number.
-    #[derive(Clone, Debug)]
+    #[derive(Debug)]
     struct Stray {
         pid: Pid,
-        pidfd: Arc<OwnedFd>,
+        pidfd: OwnedFd,
     }
 
     impl Strays {
         /// Marks the program that is about to be started.
         pub(in super::super) fn marked(command: &mut Command) -> Self {
-            let token: Arc<str> = token().into();
+            let token = token();
             let mut marker = std::env::var_os(MARKER).unwrap_or_default();
             if !marker.is_empty() {
                 marker.push(":");
             }
-            marker.push(&*token);
+            marker.push(&token);
             command.env(MARKER, marker);
-            Self { token: Some(token), found: Vec::new() }
+            Self { token: token.into(), ..Self::default() }
         }
 
-        /// Remembers those that are outside of the leader's group. The leader must not have been reaped.
-        pub(in super::super) async fn find(&mut self, leader: Pid) {
-            self.on_blocking_thread(move |strays| {
-                strays.look(leader);
-            })
-            .await;
-        }
-
-        /// Kills them, and those that come to light meanwhile. The leader must not have been reaped.
-        pub(in super::super) async fn kill(&mut self, leader: Pid) {
-            self.on_blocking_thread(move |strays| strays.kill_blocking(leader)).await;
-        }
-
-        /// On a copy, so that a call that is dropped loses nothing that was known.
-        async fn on_blocking_thread(&mut self, work: impl FnOnce(&mut Self) + Send + 'static) {
-            let mut copy = Self { token: self.token.clone(), found: self.found.clone() };
-            let done = tokio::task::spawn_blocking(move || {
-                work(&mut copy);
-                copy
-            });
-            // An error is a runtime that is going away; then this is dropped too, and the reaper looks.
-            if let Ok(copy) = done.await {
-                *self = copy;
+        /// Remembers those that are outside of the leader's group. Cancel-safe.
+        pub(in super::super) async fn find(&mut self, leader: Leader) {
+            if let Ok(Some(snapshot)) = timeout(PATIENCE, Snapshot::take()).await {
+                self.look(&snapshot, leader);
             }
         }
 
-        pub(in super::super) fn kill_blocking(&mut self, leader: Pid) {
-            let mut killed = 0;
+        /// Kills them, and those that come to light meanwhile. Cancel-safe.
+        pub(in super::super) async fn kill(&mut self, leader: Leader) {
+            self.signal();
             for _ in 0..ROUNDS {
-                let grown = self.look(leader);
-                for stray in &self.found[killed..] {
-                    // One that has ended meanwhile needs no signal.
-                    let _ = pidfd_send_signal(&*stray.pidfd, Signal::KILL);
+                let Ok(Some(snapshot)) = timeout(PATIENCE, Snapshot::take()).await else { return };
+                if !self.look(&snapshot, leader) {
+                    return;
                 }
-                killed = self.found.len();
+                self.signal();
+            }
+        }
+
+        /// The same for many at once, with one search for all of them in each round.
+        pub(in super::super) fn kill_blocking<'a>(all: impl Iterator<Item = (Leader, &'a mut Self)>) {
+            let mut all: Vec<_> = all.collect();
+            for _ in 0..ROUNDS {
+                let Some(snapshot) = Snapshot::now() else { return };
+                let mut grown = false;
+                for (leader, strays) in &mut all {
+                    grown |= strays.look(&snapshot, *leader);
+                    strays.signal();
+                }
                 if !grown {
-                    break;
+                    return;
                 }
             }
         }
 
         /// Whether all that were found have ended.
         pub(in super::super) fn are_gone(&self) -> bool {
-            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-            self.found.iter().all(|stray| {
-                let ended = poll(&mut [PollFd::new(&stray.pidfd, PollFlags::IN)], Some(&now));
-                ended.is_ok_and(|ended| ended > 0)
-            })
+            self.found.iter().all(Stray::has_ended)
         }
 
-        /// Looks for them once. Answers whether somebody new was found.
-        fn look(&mut self, leader: Pid) -> bool {
-            let Some(token) = self.token.clone() else { return false };
-            let Some(mut others) = processes() else { return false };
-            let group = leader.as_raw_nonzero().get();
-            others.retain(|other| !other.zombie);
-            let mut family: HashSet<i32> = self.found.iter().map(|stray| number(stray.pid)).collect();
-            family.insert(group);
-            let mut added = false;
-            // Until a pass adds nobody: a child may have a lower number than its parent.
-            loop {
-                let before = others.len();
-                others.retain(|other| {
-                    let ours = other.group == group
-                        || family.contains(&other.parent)
-                        || family.contains(&number(other.pid))
-                        || is_marked(other.pid, &token);
-                    if ours && family.insert(number(other.pid)) && other.group != group {
-                        added |= self.remember(other);
-                    }
-                    !ours
-                });
-                if others.len() == before {
-                    return added;
+        fn signal(&mut self) {
+            for stray in &self.found[self.killed..] {
+                // One that has ended meanwhile needs no signal.
+                let _ = pidfd_send_signal(&stray.pidfd, Signal::KILL);
+            }
+            self.killed = self.found.len();
+        }
+
+        /// Looks for them in what was seen. Answers whether somebody new was found.
+        fn look(&mut self, snapshot: &Snapshot, leader: Leader) -> bool {
+            let before = self.found.len();
+            let mut family: HashSet<i32> = HashSet::new();
+            let mut open: Vec<&Process> = snapshot.marked(&self.token).collect();
+            let group = match leader {
+                Leader::Held(pid) => {
+                    open.extend(snapshot.children(number(pid)));
+                    open.extend(snapshot.group(number(pid)));
+                    Some(number(pid))
+                }
+                Leader::Taken => None,
+            };
+            // Of those that have ended the number may be somebody else's by now.
+            for stray in self.found.iter().filter(|stray| !stray.has_ended()) {
+                family.insert(number(stray.pid));
+                open.extend(snapshot.children(number(stray.pid)));
+            }
+            while let Some(process) = open.pop() {
+                if process.zombie || !family.insert(number(process.pid)) {
+                    continue;
+                }
+                open.extend(snapshot.children(number(process.pid)));
+                if Some(process.group) != group {
+                    self.remember(process);
                 }
             }
+            self.found.len() > before
         }
 
-        fn remember(&mut self, found: &Process) -> bool {
-            let Ok(pidfd) = pidfd_open(found.pid, PidfdFlags::empty()) else { return false };
+        fn remember(&mut self, found: &Process) {
+            let Ok(pidfd) = pidfd_open(found.pid, PidfdFlags::empty()) else { return };
             // Pidfd first, then a second look: had the number changed hands in between, the start would differ.
-            let same = process(number(found.pid)).is_some_and(|now| now.started == found.started);
-            if same {
-                self.found.push(Stray { pid: found.pid, pidfd: Arc::new(pidfd) });
+            if process(number(found.pid)).is_some_and(|now| now.started == found.started) {
+                self.found.push(Stray { pid: found.pid, pidfd });
             }
-            same
+        }
+    }
+
+    impl Stray {
+        fn has_ended(&self) -> bool {
+            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+            let ended = poll(&mut [PollFd::new(&self.pidfd, PollFlags::IN)], Some(&now));
+            ended.is_ok_and(|ended| ended > 0)
         }
     }
 
     fn number(pid: Pid) -> i32 {
         pid.as_raw_nonzero().get()
-    }
-
-    /// Whether a process was started with this token in its marker. Of other people's processes we cannot know.
-    fn is_marked(pid: Pid, token: &str) -> bool {
-        let Ok(environment) = std::fs::read(format!("/proc/{}/environ", number(pid))) else { return false };
-        let mut entries = environment.split(|byte| *byte == 0);
-        let marker = entries.find_map(|entry| entry.strip_prefix(MARKER.as_bytes())?.strip_prefix(b"="));
-        marker.is_some_and(|tokens| tokens.split(|byte| *byte == b':').any(|one| one == token.as_bytes()))
     }
 
     /// Unique among all hosts of the machine and all that they start.

@@ -97,6 +97,12 @@ impl Child {
     /// Does nothing: nobody leaves a job. See the Unix side.
     pub async fn find_strays(&mut self) {}
 
+    /// Never: see the Unix side.
+    #[must_use]
+    pub fn needs_search(&self) -> bool {
+        false
+    }
+
     /// Does nothing: nobody leaves a job. See the Unix side.
     pub async fn kill_strays(&mut self) {}
 

@@ -1,0 +1,69 @@
+//! Sinks that are slow, closed, stuck or broken.
+
+mod support;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bgt_core::{Chunk, ErrorKind, Sink, SinkClosed, async_trait};
+use bgt_simple::run;
+use support::{HANG, bad, quick};
+use tokio::time::timeout;
+
+/// Takes a moment for each chunk, longer in all than the drain period of the command.
+#[derive(Default)]
+struct Slow(Mutex<usize>);
+
+#[async_trait]
+impl Sink for Slow {
+    async fn write(&self, chunk: Chunk) -> Result<(), SinkClosed> {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        *self.0.lock().unwrap() += chunk.bytes.len();
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_slow_sink_gets_everything_and_is_no_leak() {
+    let slow = Arc::new(Slow::default());
+    let command = bad(&["flood", "500K"]).stop(quick().drain(Duration::from_millis(50)));
+    let output = timeout(HANG, run(command).sink(slow.clone())).await.unwrap().unwrap();
+    assert_eq!((output.stdout.total(), output.leaked), (500 << 10, false));
+    assert_eq!(*slow.0.lock().unwrap(), 500 << 10);
+}
+
+struct Panicking;
+
+#[async_trait]
+impl Sink for Panicking {
+    async fn write(&self, _chunk: Chunk) -> Result<(), SinkClosed> {
+        panic!("the log server is down")
+    }
+}
+
+#[tokio::test]
+async fn a_sink_that_panics_does_not_disturb_the_run() {
+    let output = run(bad(&["flood", "1M"])).sink(Arc::new(Panicking)).await.unwrap();
+    assert_eq!(output.stdout.total(), 1 << 20);
+}
+
+struct Stuck;
+
+#[async_trait]
+impl Sink for Stuck {
+    async fn write(&self, _chunk: Chunk) -> Result<(), SinkClosed> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_stuck_sink_does_not_outlast_the_deadline() {
+    for verbs in [&["endless"][..], &["print", "x", "then", "exit", "0"]] {
+        let run = run(bad(verbs).stop(quick())).sink(Arc::new(Stuck)).deadline(Duration::from_millis(300));
+        let report = timeout(HANG, run.report()).await.expect("the sink holds up the run");
+        match report.result {
+            Err(error) => assert_eq!(error.kind(), ErrorKind::TimedOut),
+            Ok(output) => assert_eq!(output.stdout_text(), "x\n"),
+        }
+    }
+}
