@@ -1,5 +1,6 @@
 //! What a task answers when it fails.
 
+use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
 
@@ -95,17 +96,36 @@ impl TaskError {
     }
 }
 
+/// A failure, but for two errors that are known here: [`Cancelled`] is a cancellation, and the
+/// [`Error`](crate::Error) of a run inside this task keeps the last lines it printed and says how the task failed.
+///
+/// An inner run that was refused makes the task's failure [`Fatal`](ErrorKind::Fatal), as it would be refused again.
+/// One that could not be started, or failed fatally, makes it the same. One that ended in any other way, by a
+/// deadline or a cancellation of its own, has [`Failed`](ErrorKind::Failed) the task.
 impl<E: StdError + Send + Sync + 'static> From<E> for TaskError {
     fn from(error: E) -> Self {
-        let kind = if (&error as &dyn StdError).is::<Cancelled>() {
-            ErrorKind::Cancelled
+        let known: &dyn Any = &error;
+        let (kind, tail) = if known.is::<Cancelled>() {
+            (ErrorKind::Cancelled, None)
+        } else if let Some(inner) = known.downcast_ref::<crate::Error>() {
+            (of_inner_run(inner.kind()), inner.tail().map(str::to_owned))
         } else {
-            // A run inside a task keeps its kind: a refused inner run is not worth a retry of the outer one.
-            (&error as &dyn StdError)
-                .downcast_ref::<crate::Error>()
-                .map_or(ErrorKind::Failed, crate::Error::kind)
+            (ErrorKind::Failed, None)
         };
-        Self { source: Box::new(error), kind, tail: None }
+        Self { source: Box::new(error), kind, tail }
+    }
+}
+
+fn of_inner_run(kind: ErrorKind) -> ErrorKind {
+    match kind {
+        ErrorKind::Invalid | ErrorKind::Fatal => ErrorKind::Fatal,
+        ErrorKind::Start => ErrorKind::Start,
+        ErrorKind::Failed
+        | ErrorKind::TimedOut
+        | ErrorKind::Cancelled
+        | ErrorKind::Panicked
+        | ErrorKind::Skipped
+        | ErrorKind::Lost => ErrorKind::Failed,
     }
 }
 
@@ -128,7 +148,7 @@ impl fmt::Debug for TaskError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::CancelReason;
+    use crate::{CancelReason, Error, ErrorParts, RunId};
 
     #[test]
     fn every_error_converts_and_is_found_again() {
@@ -142,5 +162,28 @@ mod tests {
     fn a_check_that_fails_is_a_cancellation() {
         let error = TaskError::from(Cancelled { reason: CancelReason::Shutdown });
         assert_eq!(error.kind(), ErrorKind::Cancelled);
+    }
+
+    #[test]
+    fn an_inner_run_keeps_its_tail_and_says_how_the_task_failed() {
+        use ErrorKind::{Cancelled, Failed, Fatal, Invalid, Lost, Panicked, Skipped, Start, TimedOut};
+        for (inner, outer) in [
+            (Invalid, Fatal),
+            (Start, Start),
+            (Failed, Failed),
+            (Fatal, Fatal),
+            (TimedOut, Failed),
+            (Cancelled, Failed),
+            (Panicked, Failed),
+            (Skipped, Failed),
+            (Lost, Failed),
+        ] {
+            let cause = TaskError::msg("exit code 3").with_kind(inner).with_tail("no space left");
+            let error = TaskError::from(Error::new(ErrorParts::new(RunId::new(), "inner".into(), cause)));
+            assert_eq!(error.kind(), outer, "{inner:?}");
+            assert!(error.downcast_ref::<Error>().is_some());
+            let outer = Error::new(ErrorParts::new(RunId::new(), "outer".into(), error));
+            assert_eq!(format!("{outer:#}").matches("\n  | no space left").count(), 1);
+        }
     }
 }
