@@ -99,9 +99,11 @@ impl Cancel {
         self.asked.cancel();
     }
 
-    /// Asks and skips the grace period in one step.
+    /// Asks and skips the grace period in one step. The first reason stays.
     pub fn force(&self) {
-        let _ = self.reason.own.set(CancelReason::Caller);
+        if !self.asked.is_cancelled() {
+            let _ = self.reason.own.set(CancelReason::Caller);
+        }
         self.forced.cancel();
         self.asked.cancel();
     }
@@ -184,6 +186,18 @@ mod tests {
         assert_eq!(child.reason(), Some(CancelReason::Shutdown));
         child.cancel();
         assert!(child.is_forced() && !parent.is_forced());
+    }
+
+    #[test]
+    fn force_keeps_the_reason_of_whoever_asked_first() {
+        let parent = Cancel::new();
+        let (child, other) = (parent.child(), parent.child());
+        other.force();
+        parent.cancel_because(CancelReason::Shutdown);
+        child.force();
+        assert!(child.is_forced() && !parent.is_forced());
+        assert_eq!(child.reason(), Some(CancelReason::Shutdown));
+        assert_eq!(other.reason(), Some(CancelReason::Caller));
     }
 
     #[test]
