@@ -130,7 +130,7 @@ impl Retry {
             return Verdict::GiveUp(GiveUp::Attempts);
         }
         let longest = self.longest_wait(attempt);
-        let after = if self.jitter { longest.mul_f64(random.clamp(0.0, 1.0)) } else { longest };
+        let after = if self.jitter { part_of(longest, random) } else { longest };
         match remaining {
             Some(remaining) if after >= remaining => Verdict::GiveUp(GiveUp::Deadline),
             _ => Verdict::Again { after },
@@ -140,9 +140,16 @@ impl Retry {
     /// The wait after attempt `attempt`, before jitter.
     #[must_use]
     pub fn longest_wait(&self, attempt: u32) -> Duration {
-        let doubled = 2u32.checked_pow(attempt.saturating_sub(1)).and_then(|by| self.base.checked_mul(by));
-        doubled.map_or(self.cap, |wait| wait.min(self.cap))
+        let doubled = 2u128.saturating_pow(attempt.saturating_sub(1)).saturating_mul(self.base.as_nanos());
+        // What does not fit in 64 bits of nanoseconds, 584 years, is as good as for ever.
+        let wait = u64::try_from(doubled).map_or(Duration::MAX, Duration::from_nanos);
+        wait.min(self.cap)
     }
+}
+
+/// `Duration::mul_f64` that answers the whole where that one would panic: past the range, or no number.
+fn part_of(whole: Duration, random: f64) -> Duration {
+    Duration::try_from_secs_f64(whole.as_secs_f64() * random).map_or(whole, |part| part.min(whole))
 }
 
 #[cfg(test)]
@@ -174,7 +181,29 @@ mod tests {
         assert_eq!(retry.longest_wait(u32::MAX), Duration::from_secs(1));
     }
 
+    #[test]
+    fn a_wait_for_ever_and_a_random_number_that_is_none_do_not_panic() {
+        let retry = Retry::attempts(9).backoff(Duration::MAX, Duration::MAX);
+        for random in [0.0, 0.5, 1.0, 2.0, -1.0, f64::NAN, f64::INFINITY] {
+            let Verdict::Again { .. } = retry.decide(1, ErrorKind::Failed, None, random) else { panic!() };
+        }
+    }
+
     proptest! {
+        #[test]
+        fn waits_never_decrease_and_zero_stays_zero(
+            base in (0..=u64::MAX, 0..40u32).prop_map(|(nanos, by)| nanos >> by), cap in 0..=u64::MAX, last in 1..200u32,
+        ) {
+            let (base, cap) = (Duration::from_nanos(base), Duration::from_nanos(cap));
+            let retry = Retry::attempts(u32::MAX).backoff(base, cap);
+            let zero = retry.clone().backoff(Duration::ZERO, cap);
+            for attempt in (1..last).chain([u32::MAX - 1]) {
+                let (wait, next) = (retry.longest_wait(attempt), retry.longest_wait(attempt + 1));
+                prop_assert!(wait <= next && next <= wait.saturating_mul(2) && next <= cap);
+                prop_assert_eq!(zero.longest_wait(attempt + 1), Duration::ZERO);
+            }
+        }
+
         #[test]
         fn a_wait_is_never_past_the_cap_or_the_deadline(
             attempts in 1..20u32, attempt in 1..30u32, base_ms in 0..10_000u64, cap_ms in 0..60_000u64,
