@@ -1,6 +1,8 @@
 //! Names of runs.
 
+use std::cell::RefCell;
 use std::fmt;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
@@ -26,6 +28,12 @@ use uuid::Uuid;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct RunId(Uuid);
 
+thread_local! {
+    // Not the generator behind `fastrand::u64`: its seed comes from the time and the thread, and the host may set it.
+    static RANDOM: RefCell<fastrand::Rng> =
+        RefCell::new(fastrand::Rng::with_seed(RandomState::new().build_hasher().finish()));
+}
+
 impl RunId {
     /// A new name.
     // Made by hand from the clock and a fast thread-local generator: `Uuid::now_v7` costs about 0.4 µs, nearly half
@@ -37,7 +45,7 @@ impl RunId {
         let millis = now.as_millis() as u64 & 0xffff_ffff_ffff;
         let fraction = u64::from(now.subsec_nanos() % 1_000_000) * 4096 / 1_000_000;
         let high = (millis << 16) | (0x7 << 12) | fraction;
-        let low = (0b10 << 62) | (fastrand::u64(..) >> 2);
+        let low = (0b10 << 62) | (RANDOM.with_borrow_mut(|random| random.u64(..)) >> 2);
         Self(Uuid::from_u64_pair(high, low))
     }
 
@@ -110,6 +118,19 @@ mod tests {
             .flat_map(|thread| thread.join().unwrap())
             .collect();
         assert_eq!(ids.len(), 40_000);
+    }
+
+    #[test]
+    fn a_host_that_seeds_its_own_randomness_does_not_repeat_ids() {
+        let random_bits = || {
+            fastrand::seed(7);
+            RunId::new().0.as_u64_pair().1
+        };
+        assert_ne!(random_bits(), random_bits());
+        assert_ne!(
+            std::thread::spawn(random_bits).join().unwrap(),
+            std::thread::spawn(random_bits).join().unwrap()
+        );
     }
 
     #[test]
