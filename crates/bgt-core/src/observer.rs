@@ -81,8 +81,12 @@ impl dyn Observer {
     /// Tells the observer, and contains a panic in it: watching must not disturb what is watched.
     pub fn notify(&self, event: &Event) {
         let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.event(event)));
-        // The panic hook has reported it; there is nobody else to tell.
-        drop(told);
+        // The panic hook has reported it; there is nobody else to tell. What was thrown may itself panic as it is
+        // dropped, and so may what that throws: there it ends, at the price of a leak.
+        if let Err(thrown) = told {
+            let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(thrown)));
+            std::mem::forget(dropped);
+        }
     }
 }
 
@@ -92,5 +96,32 @@ impl Observer for Vec<Arc<dyn Observer>> {
         for observer in self {
             observer.notify(event);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            std::panic::panic_any(Self);
+        }
+    }
+
+    struct Thrower;
+
+    impl Observer for Thrower {
+        fn event(&self, _event: &Event) {
+            std::panic::panic_any(Bomb);
+        }
+    }
+
+    #[test]
+    fn a_panic_that_panics_as_it_is_dropped_stays_inside() {
+        let thrower: &dyn Observer = &Thrower;
+        thrower.notify(&Event::new(RunId::new(), "t".into(), Pattern::Simple, EventKind::Started));
     }
 }
