@@ -2,7 +2,7 @@
 //!
 //! Owns: who holds how much, and whose turn it is. Never does: measure the machine; the numbers are the user's.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -36,7 +36,11 @@ impl Needs {
     /// Whether nothing is needed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.values().all(|amount| *amount == 0)
+        self.wanted().next().is_none()
+    }
+
+    fn wanted(&self) -> impl Iterator<Item = (&String, u64)> {
+        self.0.iter().map(|(resource, amount)| (resource, *amount)).filter(|(_, amount)| *amount > 0)
     }
 }
 
@@ -98,11 +102,18 @@ pub struct Limits {
     state: Arc<Mutex<State>>,
 }
 
+/// Whenever the lock is free, nobody in the queue could go ahead: what changes that calls [`serve`].
 #[derive(Default)]
 struct State {
-    capacity: HashMap<String, u64>,
-    free: HashMap<String, u64>,
+    resources: BTreeMap<String, Resource>,
     queue: VecDeque<Waiter>,
+}
+
+#[derive(Debug, Default)]
+struct Resource {
+    capacity: u64,
+    // Never more than the capacity, which only grows.
+    held: u64,
 }
 
 struct Waiter {
@@ -123,23 +134,21 @@ impl Limits {
         Self::default()
     }
 
-    /// Declares a resource. Declaring it again adds to its capacity.
+    /// Declares a resource. Declaring it again adds to its capacity, and those who wait may go ahead.
     pub fn with(self, resource: impl Into<String>, capacity: u64) -> Self {
-        let resource = resource.into();
         {
             let mut state = lock(&self.state);
-            let total = state.capacity.entry(resource.clone()).or_default();
-            *total = total.saturating_add(capacity);
-            let free = state.free.entry(resource).or_default();
-            *free = free.saturating_add(capacity);
+            let resource = state.resources.entry(resource.into()).or_default();
+            resource.capacity = resource.capacity.saturating_add(capacity);
         }
+        serve(&self.state);
         self
     }
 
     /// How much of a resource nobody holds now; `None` for a resource that was never declared.
     #[must_use]
     pub fn available(&self, resource: &str) -> Option<u64> {
-        lock(&self.state).free.get(resource).copied()
+        lock(&self.state).resources.get(resource).map(Resource::free)
     }
 
     /// Refuses needs that can never be met.
@@ -164,21 +173,25 @@ impl Limits {
         let turn = {
             let mut state = lock(&self.state);
             state.check(needs)?;
+            if state.may_pass(needs) {
+                state.take(needs);
+                return Ok(Permit { needs: needs.clone(), state: self.state.clone() });
+            }
             let (granted, turn) = oneshot::channel();
             state.queue.push_back(Waiter { needs: needs.clone(), granted });
             turn
         };
         // A permit that is granted to a call dropped meanwhile comes back with its channel. The queue entry of a
-        // dropped call must not hold up others either, hence the sweep when this is dropped.
+        // dropped call must not hold up others either.
         let sweep = Sweep(&self.state);
-        serve(&self.state);
         let permit = turn.await;
-        drop(sweep);
+        std::mem::forget(sweep);
         // The sender lives in the queue, which `self` keeps; it goes only by being granted.
         Ok(permit.unwrap_or_else(|_| unreachable!("a waiter left the queue without a permit")))
     }
 }
 
+/// Serves the queue when a wait is dropped.
 struct Sweep<'a>(&'a Arc<Mutex<State>>);
 
 impl Drop for Sweep<'_> {
@@ -187,21 +200,22 @@ impl Drop for Sweep<'_> {
     }
 }
 
+impl Resource {
+    fn free(&self) -> u64 {
+        self.capacity - self.held
+    }
+}
+
 impl State {
     fn check(&self, needs: &Needs) -> Result<(), LimitsError> {
-        for (resource, needed) in &needs.0 {
-            match self.capacity.get(resource) {
+        for (resource, &needed) in &needs.0 {
+            match self.resources.get(resource) {
                 None => {
-                    let mut known: Vec<&str> = self.capacity.keys().map(String::as_str).collect();
-                    known.sort_unstable();
+                    let known: Vec<&str> = self.resources.keys().map(String::as_str).collect();
                     return Err(LimitsError::Unknown { resource: resource.clone(), known: known.join(", ") });
                 }
-                Some(capacity) if needed > capacity => {
-                    return Err(LimitsError::TooLarge {
-                        resource: resource.clone(),
-                        needed: *needed,
-                        capacity: *capacity,
-                    });
+                Some(&Resource { capacity, .. }) if needed > capacity => {
+                    return Err(LimitsError::TooLarge { resource: resource.clone(), needed, capacity });
                 }
                 Some(_) => {}
             }
@@ -209,67 +223,63 @@ impl State {
         Ok(())
     }
 
+    fn fits(&self, needs: &Needs) -> bool {
+        needs.wanted().all(|(resource, amount)| self.resources[resource].free() >= amount)
+    }
+
+    /// Whether it fits and nobody who waits wants any of the same.
+    fn may_pass(&self, needs: &Needs) -> bool {
+        let wants_none = |waiter: &Waiter| {
+            needs.wanted().all(|(resource, _)| waiter.needs.wanted().all(|(wanted, _)| wanted != resource))
+        };
+        self.fits(needs) && self.queue.iter().all(wants_none)
+    }
+
+    fn take(&mut self, needs: &Needs) {
+        for (resource, amount) in needs.wanted() {
+            self.resources.get_mut(resource).expect("checked on entry").held += amount;
+        }
+    }
+
+    fn give_back(&mut self, needs: &Needs) {
+        for (resource, amount) in needs.wanted() {
+            self.resources.get_mut(resource).expect("a resource is never undeclared").held -= amount;
+        }
+    }
+
     /// Takes those whose turn it is out of the queue, with what they get taken off.
     fn turns(&mut self) -> Vec<Waiter> {
         let mut wanted: HashSet<String> = HashSet::new();
         let mut turns = Vec::new();
-        let mut waiting = VecDeque::with_capacity(self.queue.len());
         for waiter in std::mem::take(&mut self.queue) {
             if waiter.granted.is_closed() {
                 continue;
             }
-            let needs = || waiter.needs.0.iter().filter(|(_, amount)| **amount > 0);
-            if needs().all(|(resource, amount)| !wanted.contains(resource) && self.free[resource] >= *amount)
-            {
-                for (resource, amount) in needs() {
-                    *self.free.get_mut(resource).expect("checked on entry") -= amount;
-                }
+            let first = waiter.needs.wanted().all(|(resource, _)| !wanted.contains(resource));
+            if first && self.fits(&waiter.needs) {
+                self.take(&waiter.needs);
                 turns.push(waiter);
             } else {
-                wanted.extend(needs().map(|(resource, _)| resource.clone()));
-                waiting.push_back(waiter);
+                wanted.extend(waiter.needs.wanted().map(|(resource, _)| resource.clone()));
+                self.queue.push_back(waiter);
             }
         }
-        self.queue = waiting;
         turns
     }
 }
 
 fn serve(state: &Arc<Mutex<State>>) {
-    loop {
-        let turns = lock(state).turns();
-        if turns.is_empty() {
-            return;
-        }
-        // Sent outside the lock: a permit nobody waits for any more is dropped here, and locks again to give back.
-        let mut refused = false;
-        for Waiter { needs, granted } in turns {
-            let permit = Permit { needs, state: state.clone() };
-            refused |= granted.send(permit).map_err(Permit::give_back_only).is_err();
-        }
-        if !refused {
-            return;
-        }
-    }
-}
-
-impl Permit {
-    /// Gives back without serving the queue: the caller does that.
-    fn give_back_only(mut self) {
-        give_back(&mut self);
-    }
-}
-
-fn give_back(permit: &mut Permit) {
-    let mut state = lock(&permit.state);
-    for (resource, amount) in std::mem::take(&mut permit.needs).0 {
-        *state.free.get_mut(&resource).expect("a resource is never undeclared") += amount;
+    let turns = lock(state).turns();
+    // Granted outside the lock: to wake a call may run any code. What a call dropped meanwhile does not take gives
+    // itself back here.
+    for Waiter { needs, granted } in turns {
+        drop(granted.send(Permit { needs, state: state.clone() }));
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        give_back(self);
+        lock(&self.state).give_back(&self.needs);
         serve(&self.state);
     }
 }
@@ -282,8 +292,7 @@ impl fmt::Debug for Limits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = lock(&self.state);
         f.debug_struct("Limits")
-            .field("capacity", &state.capacity)
-            .field("free", &state.free)
+            .field("resources", &state.resources)
             .field("waiting", &state.queue.len())
             .finish()
     }

@@ -72,6 +72,43 @@ async fn a_permit_granted_to_nobody_comes_back() {
     assert_eq!(limits.available("gpu"), Some(1));
 }
 
+#[tokio::test]
+async fn a_capacity_that_grows_serves_those_who_wait() {
+    let limits = Limits::new().with("gpu", 2);
+    let _held = limits.acquire(&gpu(1)).await.unwrap();
+    let need = gpu(2);
+    let mut waiting = pin!(limits.acquire(&need));
+    assert!(pending(&mut waiting).await);
+    let grown = limits.clone().with("gpu", 1);
+    assert!(!pending(&mut waiting).await);
+    assert_eq!(grown.available("gpu"), Some(2), "its permit was dropped with the answer");
+}
+
+#[tokio::test]
+async fn a_capacity_past_the_largest_number_stays_there() {
+    let limits = Limits::new().with("mem", u64::MAX);
+    let permit = limits.acquire(&Needs::new().with("mem", 10)).await.unwrap();
+    let limits = limits.with("mem", 20);
+    assert_eq!(limits.available("mem"), Some(u64::MAX - 10));
+    drop(permit);
+    assert_eq!(limits.available("mem"), Some(u64::MAX));
+}
+
+#[tokio::test]
+async fn a_newcomer_that_fits_does_not_pass_who_wants_the_same() {
+    let limits = Limits::new().with("gpu", 2).with("net", 1);
+    let _held = limits.acquire(&gpu(1)).await.unwrap();
+    let needs =
+        (gpu(2), Needs::new().with("gpu", 1).with("net", 1), Needs::new().with("gpu", 0).with("net", 1));
+    let mut large = pin!(limits.acquire(&needs.0));
+    assert!(pending(&mut large).await);
+    let mut both = pin!(limits.acquire(&needs.1));
+    assert!(pending(&mut both).await, "the large one wants a GPU too");
+    let mut net = pin!(limits.acquire(&needs.2));
+    assert!(pending(&mut net).await, "the one before wants the net too");
+    assert!(!pending(&mut pin!(limits.acquire(&gpu(0)))).await, "who needs nothing waits for nobody");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
