@@ -3,9 +3,11 @@
 use std::future::pending;
 use std::pin::Pin;
 
-use bgt_core::{Cancel, CancelReason, Context, Control, Task, TaskError};
+use bgt_core::{CancelReason, Context, Control, Task, TaskError};
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, sleep_until};
 
+use crate::cancels::Cancels;
 use crate::contain::{Contained, contain};
 
 /// How an attempt ended.
@@ -19,17 +21,17 @@ pub(crate) enum Outcome<T> {
 pub(crate) async fn attempt<T: Task>(
     task: &T,
     (cx, control): (Context, Control),
-    cancel: Option<&Cancel>,
+    cancel: &Cancels,
 ) -> Outcome<T::Output> {
     let until = cx.deadline();
-    let mut work = Contained::start(task, cx);
-    if cancel.is_none() && until.is_none() {
+    let mut work = Contained::new(|| task.run(cx));
+    if cancel.is_empty() && until.is_none() {
         return Outcome::Answered(work.await);
     }
     let reason = tokio::select! {
         biased;
         answer = &mut work => return Outcome::Answered(answer),
-        reason = requested(cancel) => reason,
+        reason = cancel.requested() => reason,
         () = at(until) => CancelReason::Deadline,
     };
     control.ask(reason);
@@ -47,7 +49,7 @@ async fn stop<T: Task>(
     mut work: Pin<&mut Contained<'_, T::Output>>,
     reason: CancelReason,
     control: &Control,
-    cancel: Option<&Cancel>,
+    cancel: &Cancels,
 ) -> Option<Result<T::Output, TaskError>> {
     // A task that never looks at its cancellation will not end because of it.
     if !control.watches_cancel() {
@@ -60,7 +62,7 @@ async fn stop<T: Task>(
         tokio::select! {
             biased;
             answer = &mut work => return Some(answer),
-            () = force_requested(cancel), if !forced => {
+            () = cancel.forced(), if !forced => {
                 forced = true;
                 control.force(reason);
                 if !control.watches_force() {
@@ -72,23 +74,13 @@ async fn stop<T: Task>(
     }
 }
 
+/// Waits until then; for ever when there is no then.
+///
+/// Outside of tokio's cooperative budget: a task that has used up its turn would otherwise keep its own deadline from
+/// being looked at.
 pub(crate) async fn at(when: Option<Instant>) {
     match when {
-        Some(when) => sleep_until(when).await,
-        None => pending().await,
-    }
-}
-
-pub(crate) async fn requested(cancel: Option<&Cancel>) -> CancelReason {
-    match cancel {
-        Some(cancel) => cancel.requested().await,
-        None => pending().await,
-    }
-}
-
-async fn force_requested(cancel: Option<&Cancel>) {
-    match cancel {
-        Some(cancel) => cancel.forced().await,
+        Some(when) => unconstrained(sleep_until(when)).await,
         None => pending().await,
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bgt_core::{Cancel, Error, Observer, Pattern, Report, Retry, RunId, Sink, Task};
 
+use crate::cancels::Cancels;
 use crate::runner;
 
 /// Runs a task once, to its end. Nothing happens until the answer is awaited.
@@ -62,7 +63,7 @@ pub(crate) struct Options {
     pub(crate) deadline: Option<Duration>,
     pub(crate) attempt_deadline: Option<Duration>,
     pub(crate) retry: Retry,
-    pub(crate) cancel: Option<Cancel>,
+    pub(crate) cancel: Cancels,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) sink: Option<Arc<dyn Sink>>,
 }
@@ -89,9 +90,10 @@ impl<'a, T: Task + 'a> Run<'a, T> {
         self
     }
 
-    /// Lets the run be stopped from elsewhere. A `tokio_util` `CancellationToken` converts to a [`Cancel`].
+    /// Lets the run be stopped from elsewhere; each call adds a switch, and the first that is used decides. A
+    /// `tokio_util` `CancellationToken` converts to a [`Cancel`].
     pub fn cancel(mut self, cancel: &Cancel) -> Self {
-        self.options.cancel = Some(cancel.clone());
+        self.options.cancel.push(cancel.clone());
         self
     }
 

@@ -6,20 +6,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context as Poller, Poll};
 
-use bgt_core::{Context, ErrorKind, Task, TaskError};
+use bgt_core::{ErrorKind, TaskError};
 
 use crate::Panicked;
 
 type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, TaskError>> + Send + 'a>>;
 
-/// The future of one attempt. Polling it, dropping it and making it do not panic, whatever the task does.
+/// A future of the task's. Polling it, dropping it and making it do not panic, whatever the task does.
 pub(crate) struct Contained<'a, T> {
     work: Result<Work<'a, T>, Option<TaskError>>,
 }
 
 impl<'a, T> Contained<'a, T> {
-    pub(crate) fn start(task: &'a impl Task<Output = T>, cx: Context) -> Self {
-        Self { work: contain(|| task.run(cx)).map_err(Some) }
+    pub(crate) fn new(make: impl FnOnce() -> Work<'a, T>) -> Self {
+        Self { work: contain(make).map_err(Some) }
     }
 }
 
@@ -53,7 +53,10 @@ pub(crate) fn contain<R>(call: impl FnOnce() -> R) -> Result<R, TaskError> {
     // Whatever was left half done belongs to the task, and the task is not touched again but to be dropped or run anew;
     // its interior state after a panic is its own affair, as with a thread that panicked.
     catch_unwind(AssertUnwindSafe(call)).map_err(|payload| {
-        TaskError::new(Panicked { message: message(&*payload) }).with_kind(ErrorKind::Panicked)
+        let message = message(&*payload);
+        // A payload may panic when it is dropped, and then nobody would be left to contain it.
+        std::mem::forget(payload);
+        TaskError::new(Panicked { message }).with_kind(ErrorKind::Panicked)
     })
 }
 

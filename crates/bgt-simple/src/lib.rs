@@ -46,6 +46,7 @@
 
 mod attempt;
 mod builder;
+mod cancels;
 mod contain;
 mod error;
 mod runner;
@@ -53,7 +54,8 @@ mod runner;
 pub use bgt_core::{
     AttemptFailure, Cancel, CancelReason, Cancelled, Chunk, Context, Error, ErrorKind, Event, EventKind,
     InvalidRetry, InvalidRunId, Observer, Pattern, Polite, Progress, Report, Retry, RunId, RunInfo, Runs,
-    Sink, SinkClosed, Source, Status, Stop, Task, TaskError, TaskFn, async_trait, task_fn,
+    Sink, SinkClosed, Source, Status, Stop, Task, TaskError, TaskFn, UnknownPattern, Verdict, async_trait,
+    task_fn,
 };
 #[cfg(feature = "json")]
 #[cfg_attr(docsrs, doc(cfg(feature = "json")))]

@@ -12,9 +12,9 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::DeadlinePassed;
-use crate::attempt::{Outcome, at, attempt, requested};
+use crate::attempt::{Outcome, at, attempt};
 use crate::builder::Options;
-use crate::contain::contain;
+use crate::contain::{Contained, contain};
 
 pub(crate) async fn execute<T: Task>(task: T, options: Options) -> Report<T::Output> {
     let mut record = Record::begin(&task, &options);
@@ -37,7 +37,7 @@ pub(crate) async fn execute<T: Task>(task: T, options: Options) -> Report<T::Out
 pub(crate) async fn dry_run<T: Task>(task: T, options: Options) -> Result<String, Error> {
     let record = Record::new(&task, &options, None);
     let described = match options.retry.validate() {
-        Ok(()) => task.describe().await,
+        Ok(()) => Contained::new(|| task.describe()).await,
         Err(error) => Err(TaskError::new(error).with_kind(ErrorKind::Invalid)),
     };
     let described = described.map_err(|error| record.error(Failure::new(error)))?;
@@ -76,9 +76,9 @@ async fn all_attempts<T: Task>(
         return Err(Failure::new(TaskError::new(invalid).with_kind(ErrorKind::Invalid)));
     }
     let deadline = options.deadline.and_then(|limit| record.started.checked_add(limit));
-    let cancel = options.cancel.as_ref();
+    let cancel = &options.cancel;
     loop {
-        if let Some(reason) = cancel.and_then(bgt_core::Cancel::reason) {
+        if let Some(reason) = cancel.reason() {
             return Err(Failure::cancelled(reason));
         }
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
@@ -88,6 +88,10 @@ async fn all_attempts<T: Task>(
             Ok(value) => return Ok(value),
             Err(failure) => failure,
         };
+        // Cancelled while it was ending for another reason: no further attempt, and no word of one.
+        if let Some(reason) = cancel.reason() {
+            return Err(Failure { reason: failure.reason.or(Some(reason)), ..failure });
+        }
         let kind = failure.error.kind();
         let remaining = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let after = match options.retry.decide(record.attempt, kind, remaining, fastrand::f64()) {
@@ -101,7 +105,7 @@ async fn all_attempts<T: Task>(
         retried.push(AttemptFailure::new(record.attempt, kind, message, elapsed, after));
         tokio::select! {
             biased;
-            reason = requested(cancel) => {
+            reason = cancel.requested() => {
                 // The last failure says more than that it was cancelled while waiting.
                 return Err(Failure { reason: Some(reason), error: failure.error.with_kind(ErrorKind::Cancelled) });
             }
@@ -134,7 +138,7 @@ async fn one_attempt<T: Task>(
         pid = tracing::field::Empty,
         exit = tracing::field::Empty
     );
-    match attempt(task, context.build(), options.cancel.as_ref()).instrument(span).await {
+    match attempt(task, context.build(), &options.cancel).instrument(span).await {
         Outcome::Answered(Ok(value)) => Ok(value),
         Outcome::Answered(Err(error)) => Err(Failure::new(error)),
         Outcome::Stopped { reason: CancelReason::Deadline, answer } => Err(timed_out(options, whole, answer)),

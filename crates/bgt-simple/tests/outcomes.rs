@@ -306,3 +306,86 @@ fn futures_are_send_and_reports_too() {
     drop(assert_send(run(&task).report()));
     drop(assert_send(IntoFuture::into_future(run(&task))));
 }
+
+#[tokio::test]
+async fn a_busy_task_cannot_outlast_its_deadline() {
+    // Always ready, so tokio's budget is used up whenever the deadline is looked at.
+    let busy = task_fn("busy", |_cx| async {
+        let permits = tokio::sync::Semaphore::new(1);
+        loop {
+            drop(permits.acquire().await);
+            if false {
+                return Ok(());
+            }
+        }
+    });
+    let error = run(busy).deadline(Duration::from_millis(50)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_of_several_switches_stops_the_run() {
+    for used in 0..3 {
+        let switches = [Cancel::new(), Cancel::new(), Cancel::new()];
+        let endless = task_fn("endless", |cx: Context| async move {
+            cx.cancelled().await;
+            std::future::pending::<Result<(), TaskError>>().await
+        });
+        let running = tokio::spawn({
+            let [a, b, c] = switches.clone();
+            async move { run(endless.stop_budget(999 * SECOND)).cancel(&a).cancel(&b).cancel(&c).await }
+        });
+        sleep(SECOND).await;
+        switches[used].cancel_because(CancelReason::Shutdown);
+        sleep(SECOND).await;
+        assert!(!running.is_finished());
+        switches[(used + 1) % 3].force();
+        let error = running.await.unwrap().unwrap_err();
+        assert_eq!(error.cancel_reason(), Some(CancelReason::Shutdown));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_during_the_last_moments_of_an_attempt_is_followed_by_no_other() {
+    let cancel = Cancel::new();
+    let slow_to_stop = task_fn("slow to stop", |cx: Context| async move {
+        cx.cancelled().await;
+        sleep(2 * SECOND).await;
+        Err::<(), _>(TaskError::msg("stopped"))
+    });
+    let running = tokio::spawn({
+        let cancel = cancel.clone();
+        async move {
+            run(slow_to_stop)
+                .attempt_deadline(SECOND)
+                .retry(Retry::attempts(9))
+                .cancel(&cancel)
+                .report()
+                .await
+        }
+    });
+    sleep(2 * SECOND).await;
+    cancel.cancel();
+    let report = running.await.unwrap();
+    assert_eq!((report.attempts, report.retried), (1, vec![]));
+    assert!(report.result.is_err());
+}
+
+/// Panics again when its payload is dropped.
+struct Vicious;
+
+impl Drop for Vicious {
+    fn drop(&mut self) {
+        panic!("again");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_whose_payload_panics_is_contained() {
+    let task = task_fn("vicious", |_cx| async {
+        std::panic::panic_any(Vicious);
+        #[expect(unreachable_code, reason = "says what it would have answered")]
+        Ok(())
+    });
+    assert_eq!(run(task).await.unwrap_err().kind(), ErrorKind::Panicked);
+}
