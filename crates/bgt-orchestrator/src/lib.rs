@@ -35,10 +35,16 @@ pub use bgt_core::{
 #[cfg(feature = "simple")]
 #[cfg_attr(docsrs, doc(cfg(feature = "simple")))]
 pub use bgt_simple as simple;
+#[cfg(feature = "json")]
+#[cfg_attr(docsrs, doc(cfg(feature = "json")))]
+pub use bgt_simple::JsonError;
 #[cfg(feature = "process")]
 #[cfg_attr(docsrs, doc(cfg(feature = "process")))]
 pub use bgt_simple::{
     Background, Capture, Captured, Command, CommandError, Exit, Output, Plan, Redirect, Secret, Stdin,
     StdinWriter, StopHow, Usage,
 };
+#[cfg(feature = "simple")]
+#[cfg_attr(docsrs, doc(cfg(feature = "simple")))]
+pub use bgt_simple::{DeadlinePassed, Panicked, Run};
 pub use orchestrator::Orchestrator;

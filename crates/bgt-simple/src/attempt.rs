@@ -23,6 +23,13 @@ pub(crate) async fn attempt<T: Task>(
     (cx, control): (Context, Control),
     cancel: &Cancels,
 ) -> Outcome<T::Output> {
+    let outcome = outcome(task, cx, &control, cancel).await;
+    // A clone of the context may live on in a subtask; of this attempt nothing is told any more.
+    control.end();
+    outcome
+}
+
+async fn outcome<T: Task>(task: &T, cx: Context, control: &Control, cancel: &Cancels) -> Outcome<T::Output> {
     let until = cx.deadline();
     let mut work = Contained::new(|| task.run(cx));
     if cancel.is_empty() && until.is_none() {
@@ -35,7 +42,7 @@ pub(crate) async fn attempt<T: Task>(
         () = at(until) => CancelReason::Deadline,
     };
     control.ask(reason);
-    match stop(task, Pin::new(&mut work), reason, &control, cancel).await {
+    match stop(task, Pin::new(&mut work), reason, control, cancel).await {
         // It finished its work in the time it was given.
         Some(Ok(value)) => Outcome::Answered(Ok(value)),
         Some(Err(answer)) => Outcome::Stopped { reason, answer: Some(answer) },

@@ -56,6 +56,13 @@ impl Failure {
         Self { error, reason: None }
     }
 
+    /// What a task may answer: that it never ran or was lost is not for it to say.
+    fn answered(error: TaskError) -> Self {
+        let kind = error.kind();
+        let known = !matches!(kind, ErrorKind::Skipped | ErrorKind::Lost);
+        Self::new(error.with_kind(if known { kind } else { ErrorKind::Failed }))
+    }
+
     fn stopped(reason: CancelReason, error: TaskError) -> Self {
         let kind = if reason == CancelReason::Deadline { ErrorKind::TimedOut } else { ErrorKind::Cancelled };
         Self { error: error.with_kind(kind), reason: Some(reason) }
@@ -140,7 +147,7 @@ async fn one_attempt<T: Task>(
     );
     match attempt(task, context.build(), &options.cancel).instrument(span).await {
         Outcome::Answered(Ok(value)) => Ok(value),
-        Outcome::Answered(Err(error)) => Err(Failure::new(error)),
+        Outcome::Answered(Err(error)) => Err(Failure::answered(error)),
         Outcome::Stopped { reason: CancelReason::Deadline, answer } => Err(timed_out(options, whole, answer)),
         Outcome::Stopped { reason, answer: Some(answer) } => Err(Failure::stopped(reason, answer)),
         Outcome::Stopped { reason, answer: None } => Err(Failure::cancelled(reason)),

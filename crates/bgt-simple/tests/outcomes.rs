@@ -389,3 +389,31 @@ async fn a_panic_whose_payload_panics_is_contained() {
     });
     assert_eq!(run(task).await.unwrap_err().kind(), ErrorKind::Panicked);
 }
+
+#[tokio::test]
+async fn a_task_cannot_say_that_it_never_ran_nor_speak_after_its_end() {
+    let runs = Runs::new();
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let tell = Mutex::new(Some(tell));
+    let task = task_fn("liar", |cx: Context| {
+        let tell = tell.lock().unwrap().take();
+        async move {
+            if let Some(tell) = tell {
+                let _ = tell.send(cx.clone());
+            }
+            cx.notify(EventKind::Ended { status: Status::Lost });
+            Err::<(), _>(TaskError::msg("never ran").with_kind(ErrorKind::Skipped))
+        }
+    });
+    let kept = Arc::new(Kept::default());
+    let error = run(task).observer(Arc::new(runs.clone())).observer(kept.clone()).await.unwrap_err();
+    assert_eq!((error.kind(), runs.recent()[0].status), (ErrorKind::Failed, Status::Failed));
+    told.await.unwrap().progress(Progress::count(1));
+    let kinds: Vec<_> = kept.0.lock().unwrap().iter().map(|event| event.kind.clone()).collect();
+    let expected = [
+        EventKind::Started,
+        EventKind::AttemptStarted { attempt: 1 },
+        EventKind::Ended { status: Status::Failed },
+    ];
+    assert_eq!(kinds, expected);
+}
