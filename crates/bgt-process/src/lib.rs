@@ -47,7 +47,7 @@ mod supervise;
 mod tail;
 mod task;
 
-pub use bgt_core::{Context, Error, ErrorKind, Polite, Stop, Task, TaskError};
+pub use bgt_core::{CancelReason, Context, Error, ErrorKind, Polite, Stop, Task, TaskError};
 pub use bgt_sys::Usage;
 pub use capture::{Capture, Captured};
 pub use command::{Background, Command};
@@ -60,4 +60,4 @@ pub use output::Output;
 pub use plan::Plan;
 pub use redirect::Redirect;
 pub use secret::Secret;
-pub use stdin::{Stdin, StdinWriter};
+pub use stdin::{LiveStdin, Stdin, StdinWriter};

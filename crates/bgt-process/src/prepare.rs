@@ -1,8 +1,7 @@
 //! From a command to something that can be started: every check, every look-up, every file opened.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, OpenOptions};
-use std::io;
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 
 use bgt_sys::{Input, SpawnOptions};
@@ -10,7 +9,8 @@ use bgt_sys::{Input, SpawnOptions};
 use crate::command::Program;
 use crate::feed::Feed;
 use crate::secret::Word;
-use crate::{Command, CommandError, Plan, Redirect, Stdin, interpreter, resolve};
+use crate::stdin::Taken;
+use crate::{Command, CommandError, Plan, Stdin, interpreter, redirect, resolve};
 
 /// A command whose every part is known to be there.
 pub(crate) struct Prepared {
@@ -90,37 +90,40 @@ impl Command {
         Ok(Prepared { program, std, secrets })
     }
 
-    /// Opens the files and takes the live stdin: last of all, so that nothing is emptied or used up in vain.
-    pub(crate) async fn streams(&self) -> Result<(SpawnOptions, Option<Feed>), CommandError> {
-        let (stdin, feed) = self.input().await?;
-        let options = SpawnOptions {
-            stdin,
-            stdout: output("stdout", &self.stdout).await?,
-            stderr: if self.combined {
-                bgt_sys::Output::Combined
-            } else {
-                output("stderr", &self.stderr).await?
-            },
-            console_window: self.console_window,
-        };
-        Ok((options, feed))
+    /// Opens the files and takes the live stdin. Files are emptied last of all, so that a run which is refused leaves
+    /// them as they were.
+    pub(crate) async fn streams(&self) -> Result<(SpawnOptions, Option<Taken>), CommandError> {
+        let (stdout, stderr) = redirect::open(&self.stdout, &self.stderr, self.combined).await?;
+        let (stdin, taken) = self.input().await?;
+        stdout.empty("stdout")?;
+        stderr.empty("stderr")?;
+        let (stdout, stderr) = (stdout.to, stderr.to);
+        Ok((SpawnOptions { stdin, stdout, stderr, console_window: self.console_window }, taken))
     }
 
-    async fn input(&self) -> Result<(Input, Option<Feed>), CommandError> {
+    async fn input(&self) -> Result<(Input, Option<Taken>), CommandError> {
         Ok(match &self.stdin {
             // Held open, so that it can be written to or closed when the program is to stop.
-            Stdin::Null if self.stops_by_stdin() => (Input::Pipe, Some(Feed::idle())),
+            Stdin::Null if self.stops_by_stdin() => (Input::Pipe, None),
             Stdin::Null => (Input::Null, None),
-            Stdin::Bytes(bytes) => (Input::Pipe, Some(Feed::bytes(bytes.clone(), self.stops_by_stdin()))),
-            Stdin::Live(live) => {
-                let reader = live.take().ok_or(CommandError::StdinUsed)?;
-                (Input::Pipe, Some(Feed::reader(reader, self.stops_by_stdin())))
-            }
+            Stdin::Bytes(_) => (Input::Pipe, None),
+            Stdin::Live(live) => (Input::Pipe, Some(live.take().ok_or(CommandError::StdinUsed)?)),
             Stdin::Inherit => (Input::Inherit, None),
             Stdin::File(path) => {
-                (Input::File(open("stdin", path, OpenOptions::new().read(true).clone()).await?), None)
+                let file = redirect::open_file("stdin", path, OpenOptions::new().read(true)).await?;
+                (Input::File(file), None)
             }
         })
+    }
+
+    /// What is written to the stdin of a program that was started.
+    pub(crate) fn feed(&self, taken: Option<Taken>) -> Option<Feed> {
+        match (&self.stdin, taken) {
+            (Stdin::Null, _) if self.stops_by_stdin() => Some(Feed::idle()),
+            (Stdin::Bytes(bytes), _) => Some(Feed::bytes(bytes.clone(), self.stops_by_stdin())),
+            (_, Some(taken)) => Some(Feed::reader(taken.into_reader(), self.stops_by_stdin())),
+            _ => None,
+        }
     }
 
     async fn launch(&self) -> Result<interpreter::Launch, CommandError> {
@@ -185,48 +188,10 @@ fn reveal(word: &Word, secrets: &mut Vec<Vec<u8>>) -> Result<OsString, CommandEr
     }
 }
 
-async fn output(stream: &'static str, redirect: &Redirect) -> Result<bgt_sys::Output, CommandError> {
-    let mut options = OpenOptions::new();
-    Ok(match redirect {
-        Redirect::Capture => bgt_sys::Output::Pipe,
-        Redirect::Inherit => bgt_sys::Output::Inherit,
-        Redirect::Null => bgt_sys::Output::Null,
-        Redirect::File(path) => {
-            options.write(true).create(true).truncate(true);
-            bgt_sys::Output::File(open(stream, path, options).await?)
-        }
-        Redirect::Append(path) => {
-            options.append(true).create(true);
-            bgt_sys::Output::File(open(stream, path, options).await?)
-        }
-    })
-}
-
-/// Opens a file without blocking the runtime.
-async fn open(stream: &'static str, path: &Path, options: OpenOptions) -> Result<File, CommandError> {
-    let path = absolute(path);
-    let opened = if path.metadata().is_ok_and(|file| !file.is_file() && !file.is_dir()) {
-        // A named pipe is open once somebody opens its other end, which may be never. A plain thread: the end of the
-        // runtime would wait for one of its own.
-        let (tell, told) = tokio::sync::oneshot::channel();
-        let pipe = path.clone();
-        let started = std::thread::Builder::new().name("bgt-open".into()).spawn(move || {
-            let _ = tell.send(options.open(pipe));
-        });
-        match started {
-            Ok(_) => told.await.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into())),
-            Err(error) => Err(error),
-        }
-    } else {
-        options.open(&path)
-    };
-    opened.map_err(|source| CommandError::File { stream, path, source })
-}
-
 fn refuse_nul(word: &OsStr, what: impl FnOnce() -> String) -> Result<(), CommandError> {
     if word.as_encoded_bytes().contains(&0) { Err(CommandError::Nul { what: what() }) } else { Ok(()) }
 }
 
-fn absolute(path: &Path) -> PathBuf {
+pub(crate) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

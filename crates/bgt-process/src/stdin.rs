@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 
-type Reader = Pin<Box<dyn AsyncRead + Send>>;
+pub(crate) type Reader = Pin<Box<dyn AsyncRead + Send>>;
 
 /// Where a program's stdin comes from. Strings, byte vectors and [`Bytes`] convert.
 #[derive(Clone, Default)]
@@ -21,7 +21,7 @@ pub enum Stdin {
     Null,
     /// These bytes, then the end. A program that does not read them all is not disturbed.
     Bytes(Bytes),
-    /// A file, opened at each attempt.
+    /// A file, opened at each attempt. Made by [`Stdin::file`].
     File(PathBuf),
     /// What the host's own stdin is. A program that reads a terminal is stopped by it on Unix, because it runs in a
     /// process group of its own, in the background.
@@ -30,7 +30,8 @@ pub enum Stdin {
     Live(LiveStdin),
 }
 
-/// A source that is read while the program runs; it is used up by the first attempt.
+/// A source that is read while the program runs: what is in [`Stdin::Live`]. It is used up by the first attempt that
+/// starts a program.
 #[derive(Clone)]
 pub struct LiveStdin(Arc<Mutex<Option<Reader>>>);
 
@@ -43,6 +44,8 @@ pub struct StdinWriter(DuplexStream);
 
 impl Stdin {
     /// A file, opened at each attempt.
+    ///
+    /// A named pipe is waited for, until its writer writes or closes; the run's deadline ends the wait.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self::File(path.into())
     }
@@ -81,9 +84,30 @@ impl Stdin {
 }
 
 impl LiveStdin {
-    /// The source, the first time.
-    pub(crate) fn take(&self) -> Option<Reader> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// The source, the first time; whoever has it gives it back by dropping it.
+    pub(crate) fn take(&self) -> Option<Taken> {
+        let reader = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        Some(Taken { home: self.clone(), reader: Some(reader) })
+    }
+}
+
+/// A live source on its way to a program. Dropped before the program has started, it can be taken again.
+pub(crate) struct Taken {
+    home: LiveStdin,
+    reader: Option<Reader>,
+}
+
+impl Taken {
+    pub(crate) fn into_reader(mut self) -> Reader {
+        self.reader.take().expect("taken once, here")
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            *self.home.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reader);
+        }
     }
 }
 

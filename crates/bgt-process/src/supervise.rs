@@ -36,11 +36,12 @@ impl Command {
     }
 
     async fn start(&self, prepared: &mut Prepared) -> Result<(Spawned, Option<Feed>), CommandError> {
-        let (options, mut feed) = self.streams().await?;
+        let (options, source) = self.streams().await?;
         let mut pause = Duration::from_millis(1);
         loop {
             match bgt_sys::spawn(&mut prepared.std, &options) {
                 Ok(mut spawned) => {
+                    let mut feed = self.feed(source);
                     if let Some(feed) = &mut feed {
                         feed.connect(spawned.stdin.take());
                     }

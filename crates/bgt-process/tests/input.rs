@@ -2,8 +2,10 @@
 
 mod support;
 
+use std::future::IntoFuture;
+
 use bgt_core::Retry;
-use bgt_process::{CommandError, Stdin};
+use bgt_process::{Command, CommandError, Redirect, Stdin};
 use bgt_simple::run;
 use bgt_testkit::Scratch;
 use support::{HANG, bad};
@@ -83,7 +85,7 @@ async fn a_live_stdin_is_for_one_attempt() {
 async fn a_named_pipe_is_waited_for_and_no_longer_than_the_deadline() {
     let scratch = Scratch::new();
     let (lonely, fifo) = (scratch.path("lonely"), scratch.path("fifo"));
-    run(bgt_process::Command::new("mkfifo").args([&lonely, &fifo])).await.unwrap();
+    run(Command::new("mkfifo").args([&lonely, &fifo])).await.unwrap();
     let deadline = std::time::Duration::from_millis(100);
     let run_lonely = run(bad(&["count-stdin"]).stdin(Stdin::file(lonely))).deadline(deadline);
     let error = timeout(HANG, run_lonely).await.expect("the open hangs").unwrap_err();
@@ -94,4 +96,77 @@ async fn a_named_pipe_is_waited_for_and_no_longer_than_the_deadline() {
     let counted = timeout(HANG, run(command)).await.expect("the open hangs").unwrap();
     writing.join().unwrap().unwrap();
     assert_eq!(counted.stdout_text(), "3\n");
+}
+
+/// The descriptors of this process that are open on a file.
+#[cfg(target_os = "linux")]
+fn open_on(path: &std::path::Path) -> usize {
+    let fds = std::fs::read_dir("/proc/self/fd").unwrap();
+    fds.filter(|fd| std::fs::read_link(fd.as_ref().unwrap().path()).is_ok_and(|file| file == path)).count()
+}
+
+/// Once a blocking open in a thread of its own: it outlived the run, and took the data of the next writer.
+#[cfg(unix)]
+#[tokio::test]
+async fn named_pipes_that_nobody_opens_leave_nothing_behind_and_steal_nothing() {
+    let scratch = Scratch::new();
+    let (input, output) = (scratch.path("input"), scratch.path("output"));
+    run(Command::new("mkfifo").args([&input, &output])).await.unwrap();
+    let start = bgt_testkit::Resources::now();
+    let mut runs = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let deadline = std::time::Duration::from_millis(50);
+        runs.spawn(run(bad(&["count-stdin"]).stdin(Stdin::file(&input))).deadline(deadline).into_future());
+        let to = Redirect::file(&output);
+        runs.spawn(run(bad(&["print", "x"]).stdout(to)).deadline(deadline).into_future());
+    }
+    for result in timeout(HANG, runs.join_all()).await.expect("an open hangs") {
+        assert_eq!(result.unwrap_err().kind(), bgt_core::ErrorKind::TimedOut);
+    }
+    // Less than the 40 runs; the other tests of this file hold something too.
+    bgt_testkit::Resources::assert_back_to(&start, 15, HANG);
+    #[cfg(target_os = "linux")]
+    assert_eq!((open_on(&input), open_on(&output)), (0, 0));
+
+    let path = input.clone();
+    let writing = std::thread::spawn(move || std::fs::write(path, "abc"));
+    let counted = run(bad(&["count-stdin"]).stdin(Stdin::file(&input)));
+    assert_eq!(timeout(HANG, counted).await.expect("a hang").unwrap().stdout_text(), "3\n");
+    writing.join().unwrap().unwrap();
+    let path = output.clone();
+    let reading = std::thread::spawn(move || std::fs::read_to_string(path));
+    let printed = run(bad(&["print", "x"]).stdout(Redirect::file(&output)));
+    timeout(HANG, printed).await.expect("a hang").unwrap();
+    assert_eq!(reading.join().unwrap().unwrap(), "x\n");
+}
+
+#[tokio::test]
+async fn a_refused_run_empties_no_file_and_leaves_the_live_stdin() {
+    let scratch = Scratch::new();
+    let (out, text) = (scratch.path("out"), scratch.path("text"));
+    std::fs::write(&out, "precious").unwrap();
+    std::fs::write(&text, "not a program").unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(&text, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let (stdin, mut writer) = Stdin::live();
+    writer.write_all(b"four").await.unwrap();
+    drop(writer);
+    let counting = bad(&["count-stdin"]).stdin(stdin.clone()).stdout(Redirect::file(&out));
+    // A bad file, and a program that the system does not start.
+    for refused in [
+        counting.clone().stderr(Redirect::file(scratch.dir())),
+        counting.clone().stdin(Stdin::file(scratch.path("missing"))),
+        counting.clone().stdin(Stdin::file(scratch.dir())),
+        Command::new(&text).stdin(stdin),
+    ] {
+        let error = run(refused).await.unwrap_err();
+        assert_eq!(error.kind(), bgt_core::ErrorKind::Invalid, "{error:?}");
+        assert!(!matches!(error.find(), Some(CommandError::StdinUsed)), "{error:?}");
+    }
+    assert_eq!(scratch.read("out"), "precious");
+    run(counting).await.unwrap();
+    assert_eq!(scratch.read("out"), "4\n");
 }

@@ -72,6 +72,31 @@ async fn output_goes_to_files_and_nowhere() {
 }
 
 #[tokio::test]
+async fn two_streams_to_one_file_overwrite_nothing() {
+    let scratch = Scratch::new();
+    let path = scratch.path("both");
+    let other = scratch.path("link");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(&path, &other).unwrap();
+    let other = if cfg!(unix) { other } else { path.clone() };
+    let command = bad(&["alternate", "3"]);
+    let once = "1 out\n2 err\n3 out\n";
+    for (stdout, stderr, twice) in [
+        (Redirect::file(&path), Redirect::file(&other), once.to_owned()),
+        (Redirect::append(&path), Redirect::append(&other), once.repeat(2)),
+        (Redirect::append(&path), Redirect::file(&other), once.to_owned()),
+        (Redirect::file(&path), Redirect::append(&other), once.to_owned()),
+    ] {
+        let _ = std::fs::remove_file(&path);
+        let command = command.clone().stdout(stdout).stderr(stderr);
+        for _ in 0..2 {
+            run(&command).await.unwrap();
+        }
+        assert_eq!(scratch.read("both"), twice, "{command:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_closed_stdout_is_an_end_of_output_and_not_of_the_program() {
     let output =
         run(bad(&["print", "a", "then", "close-stdout", "then", "eprint", "b", "then", "exit", "4"])

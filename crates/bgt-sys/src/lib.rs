@@ -39,6 +39,7 @@
 
 mod errors;
 mod exit;
+mod open;
 mod quote;
 mod stdio;
 mod variable;
@@ -55,6 +56,7 @@ use windows as os;
 
 pub use errors::is_bad_format;
 pub use exit::{Ended, Outcome, Usage};
+pub use open::open;
 pub use os::{Child, PipeReader, PipeWriter, is_executable, is_store_alias, signal_name, spawn};
 pub use quote::quote;
 pub use stdio::{Asked, Input, Output, Signal, SpawnOptions, Spawned};
