@@ -27,7 +27,8 @@ impl Needs {
         Self::default()
     }
 
-    /// Adds an amount of a resource; naming it again replaces the amount.
+    /// Adds an amount of a resource, in the unit in which its capacity was declared; naming it again replaces the
+    /// amount.
     pub fn with(mut self, resource: impl Into<String>, amount: u64) -> Self {
         self.0.insert(resource.into(), amount);
         self
@@ -134,7 +135,8 @@ impl Limits {
         Self::default()
     }
 
-    /// Declares a resource. Declaring it again adds to its capacity, and those who wait may go ahead.
+    /// Declares a resource, in a unit of your choice: pieces, bytes. Declaring it again adds to its capacity, and
+    /// those who wait may go ahead.
     pub fn with(self, resource: impl Into<String>, capacity: u64) -> Self {
         {
             let mut state = lock(&self.state);

@@ -119,7 +119,7 @@ impl Retry {
     }
 
     /// What to do after attempt `attempt` (counted from 1) has failed so, with `remaining` until the deadline of the
-    /// whole run, and `random` from 0 (included) to 1 (excluded).
+    /// whole run, and `random` from 0 (included) to 1 (excluded): the part of the longest wait that is waited.
     #[must_use]
     pub fn decide(&self, attempt: u32, kind: ErrorKind, remaining: Option<Duration>, random: f64) -> Verdict {
         use ErrorKind::{Cancelled, Fatal, Invalid};
