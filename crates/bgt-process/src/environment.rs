@@ -9,8 +9,16 @@ use crate::secret::Word;
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Environment {
     pub(crate) cleared: bool,
+    /// By what the system takes for the same name.
+    changes: BTreeMap<OsString, Change>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Change {
+    /// As it was spelt last.
+    name: OsString,
     /// `None` removes.
-    pub(crate) changes: BTreeMap<OsString, Option<Word>>,
+    to: Option<Word>,
 }
 
 impl Environment {
@@ -21,18 +29,25 @@ impl Environment {
 
     /// Sets or removes. The last change of a variable counts, however its name is spelt where that does not matter.
     pub(crate) fn change(&mut self, name: OsString, to: Option<Word>) {
-        self.changes.retain(|known, _| !bgt_sys::is_same_variable(known, &name));
-        self.changes.insert(name, to);
+        self.changes.insert(bgt_sys::variable_key(&name), Change { name, to });
+    }
+
+    /// The changes, in order of their names: `None` removes.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = (&OsStr, Option<&Word>)> {
+        self.changes.values().map(|change| (&*change.name, change.to.as_ref()))
+    }
+
+    /// What is to become of a variable, if it is to be changed: `None` removes.
+    pub(crate) fn change_of(&self, name: &str) -> Option<Option<&Word>> {
+        self.changes.get(&bgt_sys::variable_key(OsStr::new(name))).map(|change| change.to.as_ref())
     }
 
     /// What the program will see under this name.
     pub(crate) fn get(&self, name: &str) -> Option<OsString> {
-        let name = OsStr::new(name);
-        let change = self.changes.iter().find(|(known, _)| bgt_sys::is_same_variable(known, name));
-        match change {
-            Some((_, Some(Word::Plain(value)))) => Some(value.clone()),
-            Some((_, Some(Word::Secret(secret)))) => secret.reveal().ok(),
-            Some((_, None)) => None,
+        match self.change_of(name) {
+            Some(Some(Word::Plain(value))) => Some(value.clone()),
+            Some(Some(Word::Secret(secret))) => secret.reveal().ok(),
+            Some(None) => None,
             None if self.cleared => None,
             None => std::env::var_os(name),
         }
@@ -42,6 +57,14 @@ impl Environment {
     pub(crate) fn path(&self) -> OsString {
         self.get("PATH").or_else(|| std::env::var_os("PATH")).unwrap_or_default()
     }
+
+    /// The same to be shown.
+    pub(crate) fn shown_path(&self) -> String {
+        match self.change_of("PATH") {
+            Some(Some(Word::Secret(_))) => "***".to_owned(),
+            _ => self.path().to_string_lossy().into_owned(),
+        }
+    }
 }
 
 impl fmt::Debug for Environment {
@@ -50,12 +73,45 @@ impl fmt::Debug for Environment {
         if self.cleared {
             map.entry(&"(inherited)", &"none");
         }
-        for (name, change) in &self.changes {
+        for (name, change) in self.changes() {
             match change {
-                Some(value) => map.entry(name, value),
-                None => map.entry(name, &"(removed)"),
+                Some(value) => map.entry(&name, value),
+                None => map.entry(&name, &"(removed)"),
             };
         }
         map.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_change_counts_under_the_name_that_it_was_given() {
+        let mut env = Environment::default();
+        for (name, value) in [("Path", "first"), ("PATH", "second")] {
+            env.change(name.into(), Some(Word::Plain(value.into())));
+        }
+        assert_eq!(env.get("PATH"), Some("second".into()));
+        let names: Vec<&OsStr> = env.changes().map(|(name, _)| name).collect();
+        let one_variable =
+            bgt_sys::variable_key(OsStr::new("Path")) == bgt_sys::variable_key(OsStr::new("PATH"));
+        let expected: &[&str] = if one_variable { &["PATH"] } else { &["PATH", "Path"] };
+        assert_eq!(names, expected);
+        env.change("PATH".into(), None);
+        assert_eq!(env.get("PATH"), None);
+    }
+
+    /// Once it took the square of their number: 9.5 s for a fifth of these.
+    #[test]
+    fn fifty_thousand_variables_are_no_matter() {
+        let start = std::time::Instant::now();
+        let mut env = Environment::default();
+        for i in 0..50_000 {
+            env.change(format!("NAME_{i}").into(), Some(Word::Plain("value".into())));
+        }
+        assert_eq!(env.changes().count(), 50_000);
+        assert!(start.elapsed() < std::time::Duration::from_secs(10), "{:?}", start.elapsed());
     }
 }

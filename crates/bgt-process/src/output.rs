@@ -6,6 +6,7 @@ use std::time::Duration;
 use bgt_core::Error;
 use bgt_sys::Usage;
 
+use crate::secret::Values;
 use crate::{Captured, CommandError, Exit};
 
 /// All that remains of a program that has ended.
@@ -27,6 +28,8 @@ pub struct Output {
     pub pid: u32,
     /// From its start to the end of its tree and output.
     pub elapsed: Duration,
+    /// What errors about it must not show.
+    pub(crate) secrets: Values,
 }
 
 impl Output {
@@ -93,9 +96,11 @@ impl Output {
         if !self.stdout.is_complete() {
             return Err(JsonError::Cut { omitted: self.stdout.omitted(), total: self.stdout.total() });
         }
-        serde_json::from_slice(self.stdout.as_bytes()).map_err(|source| {
-            let start: String = self.stdout_text().chars().take(80).collect();
-            JsonError::Parse { start, source }
+        serde_json::from_slice(self.stdout.as_bytes()).map_err(|error| JsonError::Parse {
+            // It may quote what was printed.
+            why: crate::tail::blot_text(&error.to_string(), &self.secrets),
+            line: error.line(),
+            column: error.column(),
         })
     }
 }
@@ -115,11 +120,40 @@ pub enum JsonError {
         total: u64,
     },
     /// It is not JSON, or not of that shape.
-    #[error("stdout is not the expected JSON; it starts with {start:?}")]
+    #[error("stdout is not the expected JSON: {why}")]
     Parse {
-        /// Its first characters.
-        start: String,
-        /// What is wrong, and where.
-        source: serde_json::Error,
+        /// What is wrong, and where, without the command's secrets.
+        why: String,
+        /// The line, from 1.
+        line: usize,
+        /// The byte within the line, from 1; 0 when the line had not begun.
+        column: usize,
     },
+}
+
+#[cfg(all(test, feature = "json"))]
+mod tests {
+    use super::*;
+    use crate::Capture;
+    use crate::capture::Collector;
+
+    #[test]
+    fn what_is_wrong_with_json_is_said_without_the_secrets_in_it() {
+        let mut collector = Collector::new(Capture::default());
+        collector.push(b"\n\"hunter2\"");
+        let output = Output {
+            exit: Exit::from(bgt_sys::Outcome::Code(0)),
+            stdout: collector.finish(),
+            stderr: Captured::default(),
+            usage: Usage::default(),
+            leaked: false,
+            pid: 1,
+            elapsed: Duration::ZERO,
+            secrets: [b"hunter2".to_vec()].into_iter().collect(),
+        };
+        let error = output.json::<u32>().unwrap_err();
+        assert!(matches!(error, JsonError::Parse { line: 2, .. }), "{error:?}");
+        let text = format!("{error} {error:?} {output:?}");
+        assert!(text.contains("expected u32") && !text.contains("hunter2"), "{text}");
+    }
 }

@@ -8,7 +8,7 @@ use bgt_sys::{Input, SpawnOptions};
 
 use crate::command::Program;
 use crate::feed::Feed;
-use crate::secret::Word;
+use crate::secret::{Values, Word};
 use crate::stdin::Taken;
 use crate::{Command, CommandError, Plan, Stdin, interpreter, redirect, resolve};
 
@@ -16,8 +16,8 @@ use crate::{Command, CommandError, Plan, Stdin, interpreter, redirect, resolve};
 pub(crate) struct Prepared {
     pub(crate) program: PathBuf,
     pub(crate) std: std::process::Command,
-    /// The values that must not be shown, for the tail of the output.
-    pub(crate) secrets: Vec<Vec<u8>>,
+    /// The values that must not be shown.
+    pub(crate) secrets: Values,
 }
 
 impl Command {
@@ -53,7 +53,7 @@ impl Command {
             Word::Secret(_) => OsString::from("***"),
         };
         args.extend(self.args.iter().map(shown));
-        let env = self.env.changes.iter();
+        let env = self.env.changes();
         Ok(Plan {
             program,
             args,
@@ -62,7 +62,7 @@ impl Command {
                 None => std::env::current_dir().unwrap_or_default(),
             },
             env_cleared: self.env.cleared,
-            env: env.map(|(name, change)| (name.clone(), change.as_ref().map(shown))).collect(),
+            env: env.map(|(name, change)| (name.to_owned(), change.map(shown))).collect(),
         })
     }
 
@@ -78,7 +78,7 @@ impl Command {
         if self.env.cleared {
             std.env_clear();
         }
-        for (name, change) in &self.env.changes {
+        for (name, change) in self.env.changes() {
             match change {
                 Some(value) => std.env(name, reveal(value, &mut secrets)?),
                 None => std.env_remove(name),
@@ -87,7 +87,7 @@ impl Command {
         if let Some(cwd) = &self.cwd {
             std.current_dir(absolute(cwd));
         }
-        Ok(Prepared { program, std, secrets })
+        Ok(Prepared { program, std, secrets: secrets.into_iter().collect() })
     }
 
     /// Opens the files and takes the live stdin. Files are emptied last of all, so that a run which is refused leaves
@@ -145,10 +145,10 @@ impl Command {
                 refuse_nul(word, || format!("argument {} ({:?})", i + 1, word.to_string_lossy()))?;
             }
         }
-        for (name, change) in &self.env.changes {
+        for (name, change) in self.env.changes() {
             refuse_nul(name, || "the name of an environment variable".to_owned())?;
             if name.is_empty() || name.as_encoded_bytes().contains(&b'=') {
-                return Err(CommandError::BadVariableName { name: name.clone() });
+                return Err(CommandError::BadVariableName { name: name.to_owned() });
             }
             if let Some(Word::Plain(value)) = change {
                 refuse_nul(value, || format!("the environment variable {:?}", name.to_string_lossy()))?;

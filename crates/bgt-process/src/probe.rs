@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::environment::Environment;
-use crate::{Command, CommandError, Stop};
+use crate::{Command, CommandError, Stop, tail};
 
 /// Interpreters that can say where they really are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -128,6 +128,6 @@ async fn ask(shim: &Path, family: Family, env: &Environment, cwd: PathBuf) -> Re
     if real.is_absolute() && real.symlink_metadata().is_ok() {
         Ok(real)
     } else {
-        Err(broken(format!("it answered {:?}", output.stdout_text())))
+        Err(broken(format!("it answered {:?}", tail::last_lines(&output.stdout, &output.secrets))))
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn program(name: &OsStr, env: &Environment) -> Result<PathBuf, Comman
     let path = env.path();
     first_in_path(name, &path, |_| true).ok_or_else(|| CommandError::ProgramNotFound {
         program: name.to_owned(),
-        searched: format!("PATH ({})", path.to_string_lossy()),
+        searched: format!("PATH ({})", env.shown_path()),
     })
 }
 
@@ -78,7 +78,7 @@ mod tests {
     fn what_is_not_there_is_named_with_the_place_that_was_searched() {
         let mut env = Environment::default();
         let path = crate::secret::Word::Plain("/no/such/folder".into());
-        env.changes.insert("PATH".into(), Some(path));
+        env.change("PATH".into(), Some(path));
         let error = program(OsStr::new("no-such-program"), &env).unwrap_err().to_string();
         assert!(error.contains("\"no-such-program\"") && error.contains("/no/such/folder"), "{error}");
         assert!(matches!(program(OsStr::new(""), &env), Err(CommandError::EmptyProgram)));

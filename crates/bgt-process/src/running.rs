@@ -191,6 +191,7 @@ impl<'a> Running<'a> {
             leaked: !stopped && (descendants || held),
             pid,
             elapsed: Duration::ZERO,
+            secrets: Default::default(),
         })
     }
 

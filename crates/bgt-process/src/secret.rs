@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::sync::Arc;
 
 /// An argument or an environment value that never appears in `Debug` output, logs, dry runs, or the tail of output
 /// that errors carry.
@@ -66,5 +67,27 @@ impl fmt::Debug for Word {
             Self::Plain(word) => word.fmt(f),
             Self::Secret(secret) => secret.fmt(f),
         }
+    }
+}
+
+/// The values that a run must not show, revealed for the search in its output.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct Values(Arc<[Vec<u8>]>);
+
+impl Values {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().map(Vec::as_slice)
+    }
+}
+
+impl FromIterator<Vec<u8>> for Values {
+    fn from_iter<T: IntoIterator<Item = Vec<u8>>>(values: T) -> Self {
+        Self(values.into_iter().collect())
+    }
+}
+
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
     }
 }

@@ -32,7 +32,8 @@ impl Command {
         if output.leaked {
             tracing::warn!(pid, "descendants outlived the program");
         }
-        self.judge(output, stopped, &prepared.secrets)
+        output.secrets = prepared.secrets;
+        self.judge(output, stopped)
     }
 
     async fn start(&self, prepared: &mut Prepared) -> Result<(Spawned, Option<Feed>), CommandError> {
@@ -60,12 +61,7 @@ impl Command {
         }
     }
 
-    fn judge(
-        &self,
-        output: Output,
-        stopped: Option<(CancelReason, How)>,
-        secrets: &[Vec<u8>],
-    ) -> Result<Output, TaskError> {
+    fn judge(&self, output: Output, stopped: Option<(CancelReason, How)>) -> Result<Output, TaskError> {
         let how = match stopped {
             None if self.accept.accepts(output.exit) => return Ok(output),
             None => None,
@@ -74,7 +70,7 @@ impl Command {
             Some((reason, How::Undeliverable)) => Some((reason, StopHow::Undeliverable)),
         };
         let shown = if self.combined { &output.stdout } else { &output.stderr };
-        let tail = tail::last_lines(shown.as_bytes(), secrets);
+        let tail = tail::last_lines(shown, &output.secrets);
         let output = Box::new(output);
         let error = match how {
             None => CommandError::Exit { output },

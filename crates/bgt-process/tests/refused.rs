@@ -98,6 +98,29 @@ async fn secrets_reach_the_program_and_nobody_else() {
 }
 
 #[tokio::test]
+async fn a_secret_path_is_not_printed_where_a_program_is_not_found() {
+    let command = Command::new("no-such-program").env_secret("PATH", Secret::literal("/private/hunter2"));
+    let error = run(command).await.unwrap_err();
+    assert!(matches!(error.find(), Some(CommandError::ProgramNotFound { .. })), "{error:?}");
+    let text = format!("{error:#} {error:?}");
+    assert!(text.contains("PATH (***)") && !text.contains("hunter2"), "{text}");
+}
+
+#[tokio::test]
+async fn a_secret_that_the_capture_cuts_is_not_shown_by_its_rest() {
+    let secret = "s3cr3t-hunter2";
+    for inside in ["s3cr3t", "s3cr3t-hunter2-and-more"] {
+        let command = bad(&["eprint", secret, "then", "eprint", "refused", "then", "exit", "1"])
+            .env_secret("SHORT", Secret::literal(inside))
+            .env_secret("TOKEN", Secret::literal(secret))
+            // "er2" of the secret, and the last line.
+            .capture(bgt_process::Capture::tail(12));
+        let error = run(command).await.unwrap_err();
+        assert_eq!(error.tail(), Some("***\nrefused"), "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_dry_run_starts_nothing() {
     let scratch = Scratch::new();
     let there = scratch.path("ran");

@@ -62,7 +62,7 @@ async fn json_comes_out_or_the_reason_why_not() {
     let probe: Probe = run(child(&["print", r#"{"frames": 250}"#])).await.unwrap().json().unwrap();
     assert_eq!(probe.frames, 250);
     let error = run(child(&["print", "not json"])).await.unwrap().json::<Probe>().err().unwrap();
-    assert!(error.to_string().contains("not json"), "{error}");
+    assert!(error.to_string().contains("line 1 column 2"), "{error}");
     let cut = child(&["flood", "1M"]).capture(bgt_simple::Capture::new(10, 10));
     let error = run(cut).await.unwrap().json::<Probe>().err().unwrap();
     assert!(error.to_string().contains("cut"), "{error}");

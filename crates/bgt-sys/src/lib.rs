@@ -60,4 +60,4 @@ pub use open::open;
 pub use os::{Child, PipeReader, PipeWriter, is_executable, is_store_alias, signal_name, spawn};
 pub use quote::quote;
 pub use stdio::{Asked, Input, Output, Signal, SpawnOptions, Spawned};
-pub use variable::is_same_variable;
+pub use variable::variable_key;

@@ -1,9 +1,10 @@
 //! Names of environment variables.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 
-/// Whether two names are of the same environment variable: on Windows `Path` and `PATH` are.
+/// The name under which the system files a variable: equal for names of the same one. On Windows `Path` and `PATH`
+/// are.
 #[must_use]
-pub fn is_same_variable(one: &OsStr, other: &OsStr) -> bool {
-    if cfg!(windows) { one.eq_ignore_ascii_case(other) } else { one == other }
+pub fn variable_key(name: &OsStr) -> OsString {
+    if cfg!(windows) { name.to_ascii_uppercase() } else { name.to_owned() }
 }
