@@ -109,7 +109,8 @@ impl Command {
     /// one `.sh` is run by `sh`, and anything else must be executable.
     ///
     /// A version manager's shim is asked once for the real interpreter, which is then used directly; the answer is
-    /// kept for the life of the host process.
+    /// kept while the file that chose the version, such as `.python-version`, stays as it is. An
+    /// [`interpreter`](Self::interpreter) that you name is used as it is, and so is any other wrapper.
     ///
     /// # Platform-specific behavior
     ///

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::environment::Environment;
+use crate::prepare::absolute;
 use crate::probe::{self, Family};
 use crate::{CommandError, resolve, shebang};
 
@@ -21,9 +22,8 @@ pub(crate) async fn resolve(
     let script = readable(script)?;
     let extension = script.extension().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase();
     if let Some(name) = wanted {
-        let found = resolve::program(name, env)?;
-        let found = probe::real(found, Family::of_extension(&extension), env, cwd).await?;
-        return Ok((found, vec![script.into()]));
+        // As it is: whoever names a wrapper wants the wrapper.
+        return Ok((resolve::program(name, env)?, vec![script.into()]));
     }
     match &*extension {
         "py" | "pyw" | "js" | "mjs" | "cjs" | "rb" | "pl" => {
@@ -57,8 +57,8 @@ fn find(script: &Path, family: Family, env: &Environment) -> Result<PathBuf, Com
     if let (Family::Python, Some(folder)) =
         (family, env.get("VIRTUAL_ENV").filter(|folder| !folder.is_empty()))
     {
-        let python =
-            Path::new(&folder).join(if cfg!(windows) { r"Scripts\python.exe" } else { "bin/python" });
+        let folder = absolute(Path::new(&folder));
+        let python = folder.join(if cfg!(windows) { r"Scripts\python.exe" } else { "bin/python" });
         if python.is_file() {
             return Ok(python);
         }
@@ -109,7 +109,7 @@ async fn by_shebang(
             },
         };
     };
-    let found = shebang_program(script, &line, env)?;
+    let found = shebang_program(script, &line, env, cwd)?;
     let family = Family::of_program(&found);
     let found = probe::real(found, family, env, cwd).await?;
     let args = line.args.iter().map(Into::into).chain([script.into()]).collect();
@@ -120,10 +120,13 @@ fn shebang_program(
     script: &Path,
     line: &shebang::Shebang,
     env: &Environment,
+    cwd: Option<&Path>,
 ) -> Result<PathBuf, CommandError> {
     let by_path = Path::new(&line.program);
-    if !line.by_name && by_path.is_file() {
-        return Ok(by_path.to_owned());
+    // As the system does it, a relative path starts where the program is to run.
+    let there = absolute(&absolute(cwd.unwrap_or(Path::new("."))).join(by_path));
+    if !line.by_name && there.is_file() {
+        return Ok(there);
     }
     // Windows has no /bin: what the path ends in is looked up, and so is what env was to look up.
     let name =

@@ -4,6 +4,8 @@ mod support;
 
 use std::path::PathBuf;
 
+#[cfg(unix)]
+use bgt_process::Secret;
 use bgt_process::{Command, CommandError};
 use bgt_simple::run;
 use bgt_testkit::{Scratch, python, skip};
@@ -110,29 +112,85 @@ async fn by_shebang_executable_or_not() {
     assert!(error.to_string().contains("/no/such/interpreter"), "{error}");
 }
 
+/// Stands for a version manager's shim, in front of Perl: counts how often it is asked, and passes everything on.
+#[cfg(unix)]
+fn counting_shim(scratch: &Scratch, folder: &str) -> PathBuf {
+    let bin = scratch.path(folder);
+    std::fs::create_dir_all(&bin).unwrap();
+    let asked = scratch.path("asked");
+    let text = format!("#!/bin/sh\necho x >>{}\nexec /usr/bin/perl \"$@\"\n", asked.display());
+    let shim = script(scratch, &format!("{folder}/perl"), &text);
+    executable(&shim);
+    bin
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_shim_is_asked_once_and_a_broken_one_is_named() {
     let scratch = Scratch::new();
-    let bin = scratch.path("bin");
-    std::fs::create_dir(&bin).unwrap();
-    let asked = scratch.path("asked");
-    // Stands for a version manager: counts how often it is asked, and passes everything on.
-    let text = format!("#!/bin/sh\necho x >>{}\nexec /usr/bin/perl \"$@\"\n", asked.display());
-    let shim = script(&scratch, "bin/perl", &text);
-    executable(&shim);
+    let bin = counting_shim(&scratch, "shims");
     let path = script(&scratch, "x.pl", "print \"$^X\\n\"");
     let command = || Command::script(&path).env("PATH", &bin);
-    let runs = [stdout(command()).await, stdout(command()).await, stdout(command()).await];
-    assert_eq!(runs, ["/usr/bin/perl\n", "/usr/bin/perl\n", "/usr/bin/perl\n"]);
+    let mut runs = tokio::task::JoinSet::new();
+    for i in 0..8 {
+        // A folder for every job: the answer is the same in all of them.
+        let folder = scratch.path(format!("job-{i}"));
+        std::fs::create_dir(&folder).unwrap();
+        runs.spawn(stdout(command().current_dir(folder)));
+    }
+    assert_eq!(runs.join_all().await, ["/usr/bin/perl\n"; 8]);
+    assert_eq!(stdout(command()).await, "/usr/bin/perl\n");
     assert_eq!(scratch.read("asked"), "x\n");
+    // What chooses the version has changed.
+    std::fs::write(scratch.path(".perl-version"), "5.36").unwrap();
+    stdout(command().current_dir(scratch.path("job-0"))).await;
+    assert_eq!(scratch.read("asked"), "x\nx\n");
 
-    let shim = script(&scratch, "bin/ruby", "#!/bin/sh\necho 'version 9 is not installed' >&2\nexit 1\n");
+    let shim = script(&scratch, "shims/ruby", "#!/bin/sh\necho 'version 9 is not installed' >&2\nexit 1\n");
     executable(&shim);
     let path = script(&scratch, "x.rb", "");
-    let error = Command::script(path).env("PATH", &bin).plan().await.unwrap_err();
+    let error = Command::script(&path).env("PATH", &bin).plan().await.unwrap_err();
     assert!(matches!(error, CommandError::BrokenShim { .. }), "{error}");
     assert!(error.to_string().contains("version 9 is not installed"), "{error}");
+
+    script(&scratch, "shims/ruby", "#!/bin/sh\necho \"no such version: $TOKEN\"\n");
+    let command = Command::script(path).env("PATH", &bin);
+    let error = command.env_secret("TOKEN", Secret::literal("hunter2")).plan().await.unwrap_err();
+    assert!(error.to_string().contains("no such version: ***"), "{error}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_wrapper_is_used_as_it_is() {
+    let scratch = Scratch::new();
+    let (bin, shims) = (counting_shim(&scratch, "bin"), counting_shim(&scratch, "shims"));
+    let path = script(&scratch, "x.pl", "print \"$^X\\n\"");
+    // It is in no version manager's folder: it may set up what the interpreter needs.
+    let plan = Command::script(&path).env("PATH", &bin).plan().await.unwrap();
+    assert_eq!(plan.program, bin.join("perl"));
+    // It was named.
+    let plan = Command::script(&path).interpreter(shims.join("perl")).plan().await.unwrap();
+    assert_eq!(plan.program, shims.join("perl"));
+    assert!(!scratch.path("asked").exists(), "it was asked");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn relative_interpreters_become_absolute() {
+    let scratch = Scratch::new();
+    let bin = counting_shim(&scratch, "venv/bin");
+    std::fs::rename(bin.join("perl"), bin.join("python")).unwrap();
+    // As the system has it: from where the program is to run.
+    let path = script(&scratch, "x", "#!venv/bin/python\n");
+    let plan = Command::script(&path).current_dir(scratch.dir()).plan().await.unwrap();
+    assert_eq!(plan.program, bin.join("python"));
+
+    // Like all relative paths of a command: from the host's current folder.
+    let up = "../".repeat(std::env::current_dir().unwrap().components().count());
+    let relative = format!("{up}{}", scratch.text("venv").trim_start_matches('/'));
+    let path = script(&scratch, "x.py", "");
+    let plan = Command::script(&path).env("VIRTUAL_ENV", relative).current_dir("/").plan().await.unwrap();
+    assert!(plan.program.is_absolute() && plan.program.ends_with("venv/bin/python"), "{plan}");
 }
 
 #[cfg(unix)]
