@@ -6,7 +6,8 @@ use std::fmt;
 
 /// How much of an output stream is kept: so many bytes from its beginning and so many from its end.
 ///
-/// Memory grows with what is printed, up to the sum of both. The default keeps 8 MiB of each.
+/// Memory grows with what is printed, up to the sum of both, and to about twice that while it is collected and put
+/// together. The default keeps 8 MiB of each.
 ///
 /// # Examples
 ///

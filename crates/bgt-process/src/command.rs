@@ -29,7 +29,7 @@ use crate::{Capture, Exit, Redirect, Secret, Stdin};
 /// # Platform-specific behavior
 ///
 /// On Linux the program also gets the environment variable `BGT_TREE`, by which descendants that left its process group
-/// are found when it is stopped.
+/// are found when it is stopped. The name is reserved everywhere: giving it another value is refused.
 ///
 /// # Examples
 ///
@@ -49,6 +49,7 @@ use crate::{Capture, Exit, Redirect, Secret, Stdin};
 #[must_use = "a command does nothing until it is run"]
 pub struct Command {
     pub(crate) program: Program,
+    pub(crate) interpreter: Option<OsString>,
     pub(crate) args: Vec<Word>,
     pub(crate) env: Environment,
     pub(crate) cwd: Option<PathBuf>,
@@ -67,7 +68,7 @@ pub struct Command {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Program {
     Name(OsString),
-    Script { path: PathBuf, interpreter: Option<OsString> },
+    Script { path: PathBuf },
 }
 
 /// What happens to descendants that are still alive when the program itself has ended normally.
@@ -117,12 +118,13 @@ impl Command {
     /// Windows: Python is also found through the `py` launcher. An alias of the Store comes last, and is asked whether
     /// it is Python or an offer to install it. The `bash` of WSL is not taken for an interpreter.
     pub fn script(path: impl AsRef<Path>) -> Self {
-        Self::from_program(Program::Script { path: path.as_ref().to_owned(), interpreter: None })
+        Self::from_program(Program::Script { path: path.as_ref().to_owned() })
     }
 
     fn from_program(program: Program) -> Self {
         Self {
             program,
+            interpreter: None,
             args: Vec::new(),
             env: Environment::default(),
             cwd: None,
@@ -139,11 +141,9 @@ impl Command {
         }
     }
 
-    /// Sets the interpreter of a [`script`](Self::script), by name or path. Without effect on a program.
+    /// Sets the interpreter of a [`script`](Self::script), by name or path; a program that has one is refused.
     pub fn interpreter(mut self, program: impl AsRef<OsStr>) -> Self {
-        if let Program::Script { interpreter, .. } = &mut self.program {
-            *interpreter = Some(program.as_ref().to_owned());
-        }
+        self.interpreter = Some(program.as_ref().to_owned());
         self
     }
 
@@ -243,6 +243,13 @@ impl Command {
         self
     }
 
+    /// Sets how long output may still arrive after the program has ended, from descendants that hold its pipes; 1 s
+    /// without this.
+    pub fn drain(mut self, drain: Duration) -> Self {
+        self.stop.drain = drain;
+        self
+    }
+
     /// Sets how the program is asked to stop; SIGTERM without this.
     pub fn polite(mut self, polite: Polite) -> Self {
         self.stop.polite = polite;
@@ -291,6 +298,7 @@ impl fmt::Debug for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Command")
             .field("program", &self.program)
+            .field("interpreter", &self.interpreter)
             .field("args", &self.args)
             .field("env", &self.env)
             .field("current_dir", &self.cwd)
@@ -301,5 +309,18 @@ impl fmt::Debug for Command {
             .field("capture", &self.capture)
             .field("stop", &self.stop)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_the_stop_policy_are_set_one_by_one() {
+        let second = Duration::from_secs(1);
+        let command = Command::new("x").grace(2 * second).drain(3 * second).polite(Polite::Interrupt);
+        let expected = Stop::default().grace(2 * second).drain(3 * second).polite(Polite::Interrupt);
+        assert_eq!(command.stop, expected);
     }
 }

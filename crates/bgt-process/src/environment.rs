@@ -6,6 +6,9 @@ use std::fmt;
 
 use crate::secret::Word;
 
+/// By which `bgt-sys` finds the descendants of a program, on Linux.
+const RESERVED: &str = "BGT_TREE";
+
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Environment {
     pub(crate) cleared: bool,
@@ -40,6 +43,15 @@ impl Environment {
     /// What is to become of a variable, if it is to be changed: `None` removes.
     pub(crate) fn change_of(&self, name: &str) -> Option<Option<&Word>> {
         self.changes.get(&bgt_sys::variable_key(OsStr::new(name))).map(|change| change.to.as_ref())
+    }
+
+    /// The name that is not to be changed, if it is. Passing on the host's own value is no change: a host that was
+    /// started by another one has it among all its variables.
+    pub(crate) fn reserved(&self) -> Option<&'static str> {
+        let change = self.change_of(RESERVED)?;
+        let same =
+            matches!(change, Some(Word::Plain(value)) if std::env::var_os(RESERVED).as_ref() == Some(value));
+        (!same).then_some(RESERVED)
     }
 
     /// What the program will see under this name.

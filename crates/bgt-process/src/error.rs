@@ -62,10 +62,12 @@ pub enum CommandError {
     /// The folder to run in is not there, or is none.
     #[error("current_dir {path:?} {why}")]
     BadCurrentDir {
-        /// The folder.
+        /// The folder; `.` where it is the host's own, which is not there any more.
         path: PathBuf,
         /// What is wrong with it.
         why: &'static str,
+        /// What the system says, if it says anything.
+        source: Option<io::Error>,
     },
     /// A NUL character, which no system can pass on.
     #[error("{what} contains a NUL character, which cannot be passed to a program")]
@@ -78,6 +80,20 @@ pub enum CommandError {
     BadVariableName {
         /// The name.
         name: OsString,
+    },
+    /// An environment variable that is ours to set.
+    #[error("the environment variable {name:?} is reserved: by it the descendants of a program are found")]
+    ReservedVariable {
+        /// The name.
+        name: OsString,
+    },
+    /// An interpreter for what is no script.
+    #[error("interpreter {interpreter:?} was set for program {program:?}: run scripts with Command::script")]
+    InterpreterWithoutScript {
+        /// The interpreter.
+        interpreter: OsString,
+        /// The program, as it was given.
+        program: OsString,
     },
     /// A secret's variable is not set in the host.
     #[error(
@@ -105,6 +121,19 @@ pub enum CommandError {
     StopNeedsStdin {
         /// What stdin is.
         stdin: &'static str,
+    },
+    /// Arguments and environment exceed what the system takes, all of them together or a single one.
+    #[error(
+        "the arguments and the environment of {program:?} are {bytes} bytes long, more than the system takes, or one \
+         of them is: pass what is long through a file or stdin"
+    )]
+    TooLong {
+        /// The program, as an absolute path.
+        program: PathBuf,
+        /// All arguments and variables together, those of the host included.
+        bytes: usize,
+        /// What the system says.
+        source: io::Error,
     },
     /// Arguments of a batch file that cannot be escaped safely (Windows).
     #[error(

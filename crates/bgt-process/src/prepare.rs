@@ -1,7 +1,9 @@
 //! From a command to something that can be started: every check, every look-up, every file opened.
 
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use bgt_sys::{Input, SpawnOptions};
@@ -18,6 +20,21 @@ pub(crate) struct Prepared {
     pub(crate) std: std::process::Command,
     /// The values that must not be shown.
     pub(crate) secrets: Values,
+}
+
+impl Prepared {
+    /// How long arguments and environment are, as the system counts them: in bytes, with a zero behind each.
+    fn size(&self, env_cleared: bool) -> usize {
+        let words = [self.program.as_os_str()].into_iter().chain(self.std.get_args());
+        let words: usize = words.map(|word| word.len() + 1).sum();
+        let changes: HashMap<_, _> =
+            self.std.get_envs().map(|(name, value)| (bgt_sys::variable_key(name), value)).collect();
+        let inherited = std::env::vars_os()
+            .filter(|(name, _)| !env_cleared && !changes.contains_key(&bgt_sys::variable_key(name)));
+        let inherited: usize = inherited.map(|(name, value)| name.len() + value.len() + 2).sum();
+        let set = changes.iter().filter_map(|(name, value)| Some(name.len() + (*value)?.len() + 2));
+        words + inherited + set.sum::<usize>()
+    }
 }
 
 impl Command {
@@ -59,7 +76,7 @@ impl Command {
             args,
             current_dir: match &self.cwd {
                 Some(cwd) => absolute(cwd),
-                None => std::env::current_dir().unwrap_or_default(),
+                None => std::env::current_dir().map_err(no_current_dir)?,
             },
             env_cleared: self.env.cleared,
             env: env.map(|(name, change)| (name.to_owned(), change.map(shown))).collect(),
@@ -126,24 +143,82 @@ impl Command {
         }
     }
 
+    /// What to say of a program that was prepared, and that the system did not start.
+    pub(crate) fn not_started(&self, prepared: &Prepared, source: io::Error) -> CommandError {
+        let program = prepared.program.clone();
+        let why = match source.kind() {
+            io::ErrorKind::InvalidInput if is_batch_file(&program) => {
+                return CommandError::BatchArguments { path: program, source };
+            }
+            _ if bgt_sys::is_too_long(&source) => {
+                return CommandError::TooLong { program, bytes: prepared.size(self.env.cleared), source };
+            }
+            _ if bgt_sys::is_bad_format(&source) => "it is no program of this system, and has no #! line",
+            io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound => {
+                // The system says the same of the folder, which may have gone since it was looked at.
+                if let Err(error) = self.check_folder() {
+                    return error;
+                }
+                match source.kind() {
+                    io::ErrorKind::PermissionDenied => "permission denied",
+                    _ => "it, or the interpreter that its first line names, is not there any more",
+                }
+            }
+            _ => return CommandError::Spawn { program, source },
+        };
+        CommandError::NotExecutable { path: program, why: why.to_owned() }
+    }
+
     async fn launch(&self) -> Result<interpreter::Launch, CommandError> {
-        match &self.program {
-            Program::Name(name) => {
-                refuse_nul(name, || "the program".to_owned())?;
-                Ok((resolve::program(name, &self.env)?, Vec::new()))
+        let (program, args) = match &self.program {
+            Program::Name(name) => (resolve::program(name, &self.env)?, Vec::new()),
+            Program::Script { path } => {
+                interpreter::resolve(path, self.interpreter.as_deref(), &self.env, self.cwd.as_deref())
+                    .await?
             }
-            Program::Script { path, interpreter } => {
-                refuse_nul(path.as_os_str(), || "the script's path".to_owned())?;
-                interpreter::resolve(path, interpreter.as_deref(), &self.env, self.cwd.as_deref()).await
-            }
+        };
+        // Else it would depend on the folder that the program is to run in.
+        debug_assert!(program.is_absolute(), "{program:?}");
+        Ok((program, args))
+    }
+
+    fn check_program(&self) -> Result<(), CommandError> {
+        if let Some(interpreter) = &self.interpreter {
+            refuse_nul(interpreter, || format!("the interpreter {:?}", interpreter.to_string_lossy()))?;
+        }
+        match (&self.program, &self.interpreter) {
+            (Program::Name(name), Some(interpreter)) => Err(CommandError::InterpreterWithoutScript {
+                interpreter: interpreter.clone(),
+                program: name.clone(),
+            }),
+            (Program::Name(name), None) => refuse_nul(name, || "the program".to_owned()),
+            (Program::Script { path }, _) => refuse_nul(path.as_os_str(), || "the script's path".to_owned()),
         }
     }
 
+    fn check_folder(&self) -> Result<(), CommandError> {
+        let Some(cwd) = &self.cwd else {
+            return std::env::current_dir().map(drop).map_err(no_current_dir);
+        };
+        refuse_nul(cwd.as_os_str(), || "current_dir".to_owned())?;
+        // What is in a folder can be looked at only by who may enter it.
+        let Err(error) = cwd.join(".").metadata() else { return Ok(()) };
+        let (why, source) = match cwd.metadata() {
+            Ok(file) if !file.is_dir() => ("is not a folder", None),
+            _ => ("does not exist or cannot be entered: create it first", Some(error)),
+        };
+        Err(CommandError::BadCurrentDir { path: absolute(cwd), why, source })
+    }
+
     fn check(&self) -> Result<(), CommandError> {
+        self.check_program()?;
         for (i, word) in self.args.iter().enumerate() {
             if let Word::Plain(word) = word {
                 refuse_nul(word, || format!("argument {} ({:?})", i + 1, word.to_string_lossy()))?;
             }
+        }
+        if let Some(name) = self.env.reserved() {
+            return Err(CommandError::ReservedVariable { name: name.into() });
         }
         for (name, change) in self.env.changes() {
             refuse_nul(name, || "the name of an environment variable".to_owned())?;
@@ -154,17 +229,7 @@ impl Command {
                 refuse_nul(value, || format!("the environment variable {:?}", name.to_string_lossy()))?;
             }
         }
-        if let Some(cwd) = &self.cwd {
-            refuse_nul(cwd.as_os_str(), || "current_dir".to_owned())?;
-            let why = match cwd.metadata() {
-                Ok(folder) if folder.is_dir() => None,
-                Ok(_) => Some("is not a folder"),
-                Err(_) => Some("does not exist or cannot be entered: create it first"),
-            };
-            if let Some(why) = why {
-                return Err(CommandError::BadCurrentDir { path: absolute(cwd), why });
-            }
-        }
+        self.check_folder()?;
         match self.stdin {
             Stdin::File(_) if self.stops_by_stdin() => Err(CommandError::StopNeedsStdin { stdin: "a file" }),
             Stdin::Inherit if self.stops_by_stdin() => {
@@ -173,6 +238,16 @@ impl Command {
             _ => Ok(()),
         }
     }
+}
+
+fn no_current_dir(source: io::Error) -> CommandError {
+    let why = "(the host's own current folder) is not there any more: name another one";
+    CommandError::BadCurrentDir { path: PathBuf::from("."), why, source: Some(source) }
+}
+
+fn is_batch_file(program: &Path) -> bool {
+    let extension = program.extension();
+    extension.is_some_and(|is| is.eq_ignore_ascii_case("bat") || is.eq_ignore_ascii_case("cmd"))
 }
 
 fn reveal(word: &Word, secrets: &mut Vec<Vec<u8>>) -> Result<OsString, CommandError> {
@@ -194,4 +269,33 @@ fn refuse_nul(word: &OsStr, what: impl FnOnce() -> String) -> Result<(), Command
 
 pub(crate) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_folder_that_went_away_meanwhile_is_blamed_and_not_the_program() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = std::env::current_exe().unwrap();
+        let command = Command::new(here).current_dir(folder.path());
+        let prepared = command.prepare().await.unwrap();
+        let said = |kind: io::ErrorKind| command.not_started(&prepared, kind.into());
+        for kind in [io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied] {
+            assert!(matches!(said(kind), CommandError::NotExecutable { .. }), "{kind}");
+        }
+        assert!(matches!(said(io::ErrorKind::InvalidInput), CommandError::Spawn { .. }));
+        drop(folder);
+        for kind in [io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied] {
+            assert!(matches!(said(kind), CommandError::BadCurrentDir { .. }), "{kind}");
+        }
+    }
+
+    #[test]
+    fn batch_files_are_told_by_their_extension() {
+        for (name, is) in [("a.bat", true), ("a.CMD", true), ("a.exe", false), ("bat", false)] {
+            assert_eq!(is_batch_file(Path::new(name)), is, "{name}");
+        }
+    }
 }

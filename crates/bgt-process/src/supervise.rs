@@ -56,7 +56,7 @@ impl Command {
                     sleep(pause).await;
                     pause *= 2;
                 }
-                Err(source) => return Err(spawn_error(prepared, source)),
+                Err(source) => return Err(self.not_started(prepared, source)),
             }
         }
     }
@@ -78,16 +78,4 @@ impl Command {
         };
         Err(error.into_task_error().with_tail(tail))
     }
-}
-
-fn spawn_error(prepared: &Prepared, source: io::Error) -> CommandError {
-    let program = prepared.program.clone();
-    let why = match source.kind() {
-        io::ErrorKind::InvalidInput => return CommandError::BatchArguments { path: program, source },
-        io::ErrorKind::PermissionDenied => "permission denied",
-        io::ErrorKind::NotFound => "it, or the interpreter that its first line names, is not there any more",
-        _ if bgt_sys::is_bad_format(&source) => "it is no program of this system, and has no #! line",
-        _ => return CommandError::Spawn { program, source },
-    };
-    CommandError::NotExecutable { path: program, why: why.to_owned() }
 }

@@ -18,7 +18,7 @@ async fn bad_input_is_refused_by_name() {
     let cases: Vec<(Command, &str)> = vec![
         (Command::new(""), "empty"),
         (Command::new("no-such-program-here"), "no-such-program-here"),
-        (Command::new("./no/such/path"), "path"),
+        (Command::new("./no-such-folder/program"), "no-such-folder"),
         (Command::new(scratch.dir()), "folder"),
         (Command::new(&text), "notes.txt"),
         (Command::script("no-such-script.py"), "no-such-script.py"),
@@ -30,11 +30,16 @@ async fn bad_input_is_refused_by_name() {
         (touch().env("NAME", "a\0b"), "NAME"),
         (touch().env("", "x"), "environment variable"),
         (touch().env("A=B", "x"), "A=B"),
-        (touch().current_dir("/no/such/folder"), "no"),
+        (touch().current_dir("/no-such-folder"), "no-such-folder"),
         (touch().current_dir(&text), "notes.txt"),
         (touch().env_secret("TOKEN", Secret::from_env("BGT_TEST_NOT_SET")), "BGT_TEST_NOT_SET"),
         (touch().stdin(Stdin::file("no-such-input")), "no-such-input"),
-        (touch().stdout(Redirect::file("/no/such/folder/out")), "out"),
+        (touch().stdin(Stdin::file(scratch.dir())), "stdin"),
+        (touch().stdout(Redirect::file("/no-such-folder/out")), "no-such-folder"),
+        (touch().interpreter("python3"), "\"python3\""),
+        (Command::script(&text).interpreter("a\0b"), "the interpreter"),
+        (touch().env("BGT_TREE", "mine"), "BGT_TREE"),
+        (touch().env_remove("BGT_TREE"), "BGT_TREE"),
     ];
     for (command, named) in cases {
         let error = run(&command).retry(Retry::attempts(3)).await.unwrap_err();
@@ -51,6 +56,64 @@ async fn a_folder_that_is_missing_is_named() {
     let error = bad(&["exit", "0"]).current_dir("/no/such/folder").plan().await.unwrap_err();
     let path = std::path::absolute("/no/such/folder").unwrap();
     assert!(error.to_string().contains(&format!("{path:?}")), "{error}");
+}
+
+#[tokio::test]
+async fn the_reason_of_a_refusal_is_its_source() {
+    let source = |error: CommandError| std::error::Error::source(&error).map(ToString::to_string);
+    let error = bad(&["exit", "0"]).current_dir("/no-such-folder").plan().await.unwrap_err();
+    assert!(matches!(error, CommandError::BadCurrentDir { .. }), "{error}");
+    assert!(source(error).is_some());
+    let command = bad(&["exit", "0"]).interpreter("sh");
+    let error = command.plan().await.unwrap_err();
+    assert!(matches!(error, CommandError::InterpreterWithoutScript { .. }), "{error}");
+    let error = Command::script("x").interpreter("a\0b").plan().await.unwrap_err();
+    assert!(matches!(error, CommandError::Nul { .. }), "{error}");
+    let error = Command::new("x").env("BGT_TREE", "mine").plan().await.unwrap_err();
+    assert!(matches!(error, CommandError::ReservedVariable { .. }), "{error}");
+}
+
+/// Runs itself once more, in a folder that is gone.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_host_without_a_current_folder_is_told_so() {
+    const HERE: &str = "BGT_TEST_FOLDER_IS_GONE";
+    if std::env::var_os(HERE).is_some() {
+        for result in [Command::new("/bin/sh").plan().await, Command::script("x.py").plan().await] {
+            let error = result.unwrap_err();
+            assert!(matches!(error, CommandError::BadCurrentDir { .. }), "{error:?}");
+        }
+        Command::new("/bin/sh").current_dir("/").plan().await.unwrap();
+        return;
+    }
+    let scratch = Scratch::new();
+    let again = Command::new("/bin/sh")
+        .args(["-c", "mkdir gone && cd gone && rmdir ../gone && exec \"$0\" --exact \"$1\""])
+        .arg(std::env::current_exe().unwrap())
+        .arg("a_host_without_a_current_folder_is_told_so")
+        .env(HERE, "1")
+        .current_dir(scratch.dir());
+    let output = run(again.unchecked()).await.unwrap();
+    assert!(output.success() && output.stdout_text().contains("1 passed"), "{}", output.stdout_text());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn too_much_for_the_system_is_said_with_its_size() {
+    let one = bad(&["exit", "0"]).arg("x".repeat(200 << 10));
+    let all = bad(&["exit", "0"]).args(vec!["x".repeat(3 << 10); 1 << 10]);
+    let variables = (0..1 << 10).map(|i| (format!("BGT_TEST_{i}"), "x".repeat(3 << 10)));
+    let variables = bad(&["exit", "0"]).env_clear().envs(variables);
+    for (command, least) in [(one, 200 << 10), (all, 3 << 20), (variables, 3 << 20)] {
+        if cfg!(not(target_os = "linux")) && least < 1 << 20 {
+            continue;
+        }
+        let error = run(command).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        let Some(CommandError::TooLong { bytes, .. }) = error.find() else { panic!("{error:?}") };
+        assert!((least..least + (1 << 20)).contains(bytes), "{bytes}");
+        assert!(format!("{error:#}").contains("stdin"), "{error:#}");
+    }
 }
 
 #[tokio::test]

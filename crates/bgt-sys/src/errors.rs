@@ -8,3 +8,10 @@ use std::io;
 pub fn is_bad_format(error: &io::Error) -> bool {
     error.raw_os_error() == Some(if cfg!(windows) { 193 } else { 8 })
 }
+
+/// Whether starting a program failed because its arguments and environment are longer than the system takes: E2BIG,
+/// or `ERROR_FILENAME_EXCED_RANGE`, which Windows says of a command line.
+#[must_use]
+pub fn is_too_long(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(if cfg!(windows) { 206 } else { 7 })
+}

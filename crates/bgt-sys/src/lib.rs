@@ -54,7 +54,7 @@ use unix as os;
 #[cfg(windows)]
 use windows as os;
 
-pub use errors::is_bad_format;
+pub use errors::{is_bad_format, is_too_long};
 pub use exit::{Ended, Outcome, Usage};
 pub use open::open;
 pub use os::{Child, PipeReader, PipeWriter, is_executable, is_store_alias, signal_name, spawn};
