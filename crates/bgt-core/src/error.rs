@@ -74,7 +74,7 @@ pub struct ErrorParts {
     pub task: Arc<str>,
     /// The pattern that ran it.
     pub pattern: Pattern,
-    /// The attempt that decided, counted from 1; 0 when none was started.
+    /// The attempt that decided, counted from 1; 0 when the run ended before its first.
     pub attempt: u32,
     /// What kind of failure.
     pub kind: ErrorKind,
@@ -132,7 +132,7 @@ impl Error {
         self.0.pattern
     }
 
-    /// The attempt that decided, counted from 1; 0 when none was started.
+    /// The attempt that decided, counted from 1; 0 when the run ended before its first.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.0.attempt

@@ -13,7 +13,8 @@ pub struct Report<T> {
     pub id: RunId,
     /// The task's name.
     pub name: Arc<str>,
-    /// How many attempts were started; 0 when the run was refused before anything ran.
+    /// How many attempts were started; 0 when the run ended before its first. An attempt in which the task itself
+    /// refuses to start (a missing program) counts.
     pub attempts: u32,
     /// The attempts that failed and were tried again, oldest first.
     pub retried: Vec<AttemptFailure>,
