@@ -58,7 +58,7 @@ impl Opened {
     pub(crate) fn empty(&self, stream: &'static str) -> Result<(), CommandError> {
         match (&self.to, &self.empty) {
             (Output::File(file), Some(path)) => {
-                empty(file).map_err(|source| CommandError::File { stream, path: path.clone(), source })
+                empty(file, path).map_err(|source| CommandError::File { stream, path: path.clone(), source })
             }
             _ => Ok(()),
         }
@@ -66,8 +66,12 @@ impl Opened {
 }
 
 /// Devices and named pipes have nothing to empty.
-fn empty(file: &File) -> io::Result<()> {
-    if file.metadata()?.is_file() { file.set_len(0) } else { Ok(()) }
+fn empty(file: &File, path: &Path) -> io::Result<()> {
+    if !file.metadata()?.is_file() {
+        return Ok(());
+    }
+    // Windows lets nobody shorten a file that is open for appending, as a shared one may be.
+    file.set_len(0).or_else(|_| OpenOptions::new().write(true).truncate(true).open(path).map(drop))
 }
 
 /// Opens where stdout and stderr go, without emptying anything yet.

@@ -2,8 +2,6 @@
 
 mod support;
 
-use std::future::IntoFuture;
-
 use bgt_core::Retry;
 use bgt_process::{Command, CommandError, Redirect, Stdin};
 use bgt_simple::run;
