@@ -41,8 +41,8 @@ pub use bgt_simple::JsonError;
 #[cfg(feature = "process")]
 #[cfg_attr(docsrs, doc(cfg(feature = "process")))]
 pub use bgt_simple::{
-    Background, Capture, Captured, Command, CommandError, Exit, Output, Plan, Redirect, Secret, Stdin,
-    StdinWriter, StopHow, Usage,
+    Background, Capture, Captured, Command, CommandError, Exit, LiveStdin, Output, Plan, Redirect, Secret,
+    Stdin, StdinWriter, StopHow, Usage,
 };
 #[cfg(feature = "simple")]
 #[cfg_attr(docsrs, doc(cfg(feature = "simple")))]

@@ -201,11 +201,15 @@ impl Command {
             return std::env::current_dir().map(drop).map_err(no_current_dir);
         };
         refuse_nul(cwd.as_os_str(), || "current_dir".to_owned())?;
-        // What is in a folder can be looked at only by who may enter it.
-        let Err(error) = cwd.join(".").metadata() else { return Ok(()) };
+        let missing = "does not exist or cannot be entered: create it first";
         let (why, source) = match cwd.metadata() {
             Ok(file) if !file.is_dir() => ("is not a folder", None),
-            _ => ("does not exist or cannot be entered: create it first", Some(error)),
+            // What is in a folder can be looked at only by who may enter it.
+            Ok(_) => match cwd.join(".").metadata() {
+                Ok(_) => return Ok(()),
+                Err(error) => (missing, Some(error)),
+            },
+            Err(error) => (missing, Some(error)),
         };
         Err(CommandError::BadCurrentDir { path: absolute(cwd), why, source })
     }

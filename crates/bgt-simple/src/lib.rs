@@ -63,8 +63,8 @@ pub use bgt_process::JsonError;
 #[cfg(feature = "process")]
 #[cfg_attr(docsrs, doc(cfg(feature = "process")))]
 pub use bgt_process::{
-    Background, Capture, Captured, Command, CommandError, Exit, Output, Plan, Redirect, Secret, Stdin,
-    StdinWriter, StopHow, Usage,
+    Background, Capture, Captured, Command, CommandError, Exit, LiveStdin, Output, Plan, Redirect, Secret,
+    Stdin, StdinWriter, StopHow, Usage,
 };
 pub use builder::{Run, run};
 pub use error::{DeadlinePassed, Panicked};
