@@ -1,6 +1,6 @@
 //! From a command to something that can be started: every check, every look-up, every file opened.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
 use std::io;
@@ -18,22 +18,23 @@ use crate::{Command, CommandError, Plan, Stdin, interpreter, redirect, resolve};
 pub(crate) struct Prepared {
     pub(crate) program: PathBuf,
     pub(crate) std: std::process::Command,
+    /// All variables, where they are not just the host's.
+    pub(crate) environment: Option<Vec<(OsString, OsString)>>,
     /// The values that must not be shown.
     pub(crate) secrets: Values,
 }
 
 impl Prepared {
     /// How long arguments and environment are, as the system counts them: in bytes, with a zero behind each.
-    fn size(&self, env_cleared: bool) -> usize {
+    fn size(&self) -> usize {
         let words = [self.program.as_os_str()].into_iter().chain(self.std.get_args());
         let words: usize = words.map(|word| word.len() + 1).sum();
-        let changes: HashMap<_, _> =
-            self.std.get_envs().map(|(name, value)| (bgt_sys::variable_key(name), value)).collect();
-        let inherited = std::env::vars_os()
-            .filter(|(name, _)| !env_cleared && !changes.contains_key(&bgt_sys::variable_key(name)));
-        let inherited: usize = inherited.map(|(name, value)| name.len() + value.len() + 2).sum();
-        let set = changes.iter().filter_map(|(name, value)| Some(name.len() + (*value)?.len() + 2));
-        words + inherited + set.sum::<usize>()
+        let size = |name: &OsStr, value: &OsStr| name.len() + value.len() + 2;
+        let variables: usize = match &self.environment {
+            Some(variables) => variables.iter().map(|(name, value)| size(name, value)).sum(),
+            None => std::env::vars_os().map(|(name, value)| size(&name, &value)).sum(),
+        };
+        words + variables
     }
 }
 
@@ -92,19 +93,32 @@ impl Command {
         for word in &self.args {
             std.arg(reveal(word, &mut secrets)?);
         }
-        if self.env.cleared {
-            std.env_clear();
-        }
-        for (name, change) in self.env.changes() {
-            match change {
-                Some(value) => std.env(name, reveal(value, &mut secrets)?),
-                None => std.env_remove(name),
-            };
-        }
+        let environment = self.variables(&mut secrets)?;
         if let Some(cwd) = &self.cwd {
             std.current_dir(absolute(cwd));
         }
-        Ok(Prepared { program, std, secrets: secrets.into_iter().collect() })
+        Ok(Prepared { program, std, environment, secrets: secrets.into_iter().collect() })
+    }
+
+    /// All variables of the program, where they are not just the host's.
+    fn variables(
+        &self,
+        secrets: &mut Vec<Vec<u8>>,
+    ) -> Result<Option<Vec<(OsString, OsString)>>, CommandError> {
+        if !self.env.cleared && self.env.changes().next().is_none() {
+            return Ok(None);
+        }
+        let inherited = std::env::vars_os().filter(|_| !self.env.cleared);
+        let mut variables: BTreeMap<OsString, (OsString, OsString)> =
+            inherited.map(|(name, value)| (bgt_sys::variable_key(&name), (name, value))).collect();
+        for (name, change) in self.env.changes() {
+            let key = bgt_sys::variable_key(name);
+            match change {
+                Some(value) => variables.insert(key, (name.to_owned(), reveal(value, secrets)?)),
+                None => variables.remove(&key),
+            };
+        }
+        Ok(Some(variables.into_values().collect()))
     }
 
     /// Opens the files and takes the live stdin. Files are emptied last of all, so that a run which is refused leaves
@@ -115,7 +129,8 @@ impl Command {
         stdout.empty("stdout")?;
         stderr.empty("stderr")?;
         let (stdout, stderr) = (stdout.to, stderr.to);
-        Ok((SpawnOptions { stdin, stdout, stderr, console_window: self.console_window }, taken))
+        let console_window = self.console_window;
+        Ok((SpawnOptions { stdin, stdout, stderr, console_window, ..SpawnOptions::default() }, taken))
     }
 
     async fn input(&self) -> Result<(Input, Option<Taken>), CommandError> {
@@ -151,7 +166,7 @@ impl Command {
                 return CommandError::BatchArguments { path: program, source };
             }
             _ if bgt_sys::is_too_long(&source) => {
-                return CommandError::TooLong { program, bytes: prepared.size(self.env.cleared), source };
+                return CommandError::TooLong { program, bytes: prepared.size(), source };
             }
             _ if bgt_sys::is_bad_format(&source) => "it is no program of this system, and has no #! line",
             io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound => {

@@ -37,7 +37,8 @@ impl Command {
     }
 
     async fn start(&self, prepared: &mut Prepared) -> Result<(Spawned, Option<Feed>), CommandError> {
-        let (options, source) = self.streams().await?;
+        let (mut options, source) = self.streams().await?;
+        options.environment.clone_from(&prepared.environment);
         let mut pause = Duration::from_millis(1);
         loop {
             match bgt_sys::spawn(&mut prepared.std, &options) {

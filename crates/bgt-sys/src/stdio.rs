@@ -1,5 +1,6 @@
 //! What a program is given for its standard streams, and the other words of the interface.
 
+use std::ffi::OsString;
 use std::fs::File;
 
 use crate::{Child, PipeReader, PipeWriter};
@@ -43,6 +44,9 @@ pub struct SpawnOptions {
     pub stdout: Output,
     /// Standard error.
     pub stderr: Output,
+    /// All the variables of the program; those of the host where this is `None`. What the command says of its
+    /// environment does not count.
+    pub environment: Option<Vec<(OsString, OsString)>>,
     /// Windows: let the program have a console window of its own if it wants one. Off by default, because children
     /// of a service or a GUI host must not flash consoles.
     pub console_window: bool,

@@ -3,6 +3,8 @@
 mod child;
 mod group;
 #[cfg(target_os = "linux")]
+mod launch;
+#[cfg(target_os = "linux")]
 mod linux;
 mod pipe;
 mod reaper;

@@ -32,8 +32,7 @@ pub struct Child {
 }
 
 impl Child {
-    pub(super) fn adopt(child: std::process::Child, strays: Strays) -> io::Result<Self> {
-        let pid = Pid::from_child(&child);
+    pub(super) fn adopt(pid: Pid, strays: Strays) -> io::Result<Self> {
         let mut child = Self { pid, watch: None, host_peak: peak_memory_of_host(), strays, reaped: false };
         // In this order: if the watch cannot be had, the child is dropped, and with it the program.
         child.watch = Some(Watch::new(pid)?);

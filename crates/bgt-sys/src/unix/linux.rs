@@ -6,12 +6,16 @@ use std::sync::OnceLock;
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+/// Whether this process was told to do as other Unixes do.
+pub(super) fn is_portable() -> bool {
+    static PORTABLE: OnceLock<bool> = OnceLock::new();
+    *PORTABLE.get_or_init(|| std::env::var_os("BGT_BACKEND").is_some_and(|backend| backend == "portable"))
+}
+
 /// A pidfd of a child that nobody has reaped; `None` where there are none (old kernel, seccomp, no descriptors left)
 /// or the portable way was asked for.
 pub(super) fn pidfd(pid: Pid) -> Option<OwnedFd> {
-    static PORTABLE: OnceLock<bool> = OnceLock::new();
-    if *PORTABLE.get_or_init(|| std::env::var_os("BGT_BACKEND").is_some_and(|backend| backend == "portable"))
-    {
+    if is_portable() {
         return None;
     }
     pidfd_open(pid, PidfdFlags::empty()).ok()

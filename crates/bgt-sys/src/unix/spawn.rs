@@ -1,12 +1,15 @@
 //! Starting a program at the head of a process group of its own.
 //!
-//! Never uses anything that makes the standard library fall back from `posix_spawn` to `fork`: no `pre_exec`, no
-//! uid or gid, no bare program name together with a changed `PATH`. With 1 GiB resident a `fork` costs 30 times as
-//! much and blocks the runtime's thread meanwhile.
+//! Never by `fork`: with 1 GiB resident that costs 30 times as much as `posix_spawn`, and blocks the runtime's thread
+//! meanwhile. On Linux `posix_spawn` is called here (see `launch.rs`), elsewhere by the standard library, which falls back
+//! to `fork` for a `pre_exec`, a uid or gid, or a bare program name together with a changed `PATH`: so none of these.
 
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+
+use rustix::process::Pid;
 
 use super::child::Child;
 use super::pipe::{self, PipeReader, PipeWriter};
@@ -15,9 +18,8 @@ use crate::{Input, Output, SpawnOptions, Spawned};
 
 /// Starts a program at the head of a tree of its own.
 ///
-/// `command` says program, arguments, environment and folder; its streams are set here. Both can be used again. The program must be a path,
-/// not a bare name. The child inherits the signal mask of the calling thread. On Linux it also gets the environment
-/// variable `BGT_TREE`, by which [`Child::find_strays`] knows its descendants.
+/// `command` says program, arguments and folder; the rest is in the options. Both can be used again. The program must be
+/// a path, not a bare name.
 ///
 /// # Errors
 ///
@@ -26,18 +28,20 @@ use crate::{Input, Output, SpawnOptions, Spawned};
 /// # Panics
 ///
 /// Outside a tokio runtime with its I/O driver enabled.
+///
+/// # Platform-specific behavior
+///
+/// On Linux the program blocks no signals, whatever the calling thread blocks, and gets the environment variable
+/// `BGT_TREE`, by which [`Child::find_strays`] knows its descendants. Elsewhere it inherits the signal mask of the calling
+/// thread.
 pub fn spawn(command: &mut Command, options: &SpawnOptions) -> io::Result<Spawned> {
-    command.process_group(0);
-    let strays = Strays::marked(command);
+    let strays = Strays::new();
     let (child, stdin, stdout, stderr) = {
         let _lock = pipe::lock();
         let (stdin, ours_in) = input(&options.stdin)?;
         let (stdout, stderr, ours_out, ours_err) = outputs(&options.stdout, &options.stderr)?;
-        command.stdin(stdin).stdout(stdout).stderr(stderr);
-        let child = command.spawn();
-        // The command still holds the child's ends; while it does, our pipes never end.
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        (Child::adopt(child?, strays)?, ours_in, ours_out, ours_err)
+        let pid = start(command, options, &strays, [stdin, stdout, stderr])?;
+        (Child::adopt(pid, strays)?, ours_in, ours_out, ours_err)
     };
     // From here on dropping `child` ends the tree, so an error leaves nothing running.
     Ok(Spawned {
@@ -48,45 +52,72 @@ pub fn spawn(command: &mut Command, options: &SpawnOptions) -> io::Result<Spawne
     })
 }
 
-type OurEnd = Option<std::os::fd::OwnedFd>;
+/// A stream as the program gets it; the host's own where there is none.
+pub(super) type Theirs = Option<OwnedFd>;
+type Ours = Option<OwnedFd>;
 
-fn input(input: &Input) -> io::Result<(Stdio, OurEnd)> {
+fn start(
+    command: &mut Command,
+    options: &SpawnOptions,
+    strays: &Strays,
+    streams: [Theirs; 3],
+) -> io::Result<Pid> {
+    #[cfg(target_os = "linux")]
+    if !super::linux::is_portable() {
+        return super::launch::launch(command, options.environment.as_deref(), strays.marker(), streams);
+    }
+    let [stdin, stdout, stderr] = streams.map(|fd| fd.map_or_else(Stdio::inherit, Stdio::from));
+    command.process_group(0).stdin(stdin).stdout(stdout).stderr(stderr);
+    if let Some(environment) = &options.environment {
+        command.env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
+    }
+    if let Some((name, value)) = strays.marker() {
+        command.env(name, value);
+    }
+    let child = command.spawn();
+    // The command still holds the child's ends; while it does, our pipes never end.
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    Ok(Pid::from_child(&child?))
+}
+
+fn input(input: &Input) -> io::Result<(Theirs, Ours)> {
     Ok(match input {
-        Input::Null => (Stdio::null(), None),
-        Input::Inherit => (Stdio::inherit(), None),
-        Input::File(file) => (file.try_clone()?.into(), None),
+        Input::Null => (Some(null()?), None),
+        Input::Inherit => (None, None),
+        Input::File(file) => (Some(file.try_clone()?.into()), None),
         Input::Pipe => {
             let (read, write) = pipe::pair()?;
-            (read.into(), Some(write))
+            (Some(read), Some(write))
         }
     })
 }
 
-fn outputs(stdout: &Output, stderr: &Output) -> io::Result<(Stdio, Stdio, OurEnd, OurEnd)> {
+fn outputs(stdout: &Output, stderr: &Output) -> io::Result<(Theirs, Theirs, Ours, Ours)> {
+    let (theirs_out, ours_out) = output(stdout)?;
     if let Output::Combined = stderr {
-        return Ok(match stdout {
-            Output::Null => (Stdio::null(), Stdio::null(), None, None),
-            Output::Inherit => (Stdio::inherit(), io::stdout().into(), None, None),
-            Output::File(file) => (file.try_clone()?.into(), file.try_clone()?.into(), None, None),
-            Output::Pipe | Output::Combined => {
-                let (read, write) = pipe::pair()?;
-                (write.try_clone()?.into(), write.into(), Some(read), None)
-            }
-        });
+        let both = match &theirs_out {
+            Some(stdout) => stdout.try_clone()?,
+            None => io::stdout().as_fd().try_clone_to_owned()?,
+        };
+        return Ok((theirs_out, Some(both), ours_out, None));
     }
-    let (stdout, ours_out) = output(stdout)?;
-    let (stderr, ours_err) = output(stderr)?;
-    Ok((stdout, stderr, ours_out, ours_err))
+    let (theirs_err, ours_err) = output(stderr)?;
+    Ok((theirs_out, theirs_err, ours_out, ours_err))
 }
 
-fn output(output: &Output) -> io::Result<(Stdio, OurEnd)> {
+fn output(output: &Output) -> io::Result<(Theirs, Ours)> {
     Ok(match output {
-        Output::Null => (Stdio::null(), None),
-        Output::Inherit => (Stdio::inherit(), None),
-        Output::File(file) => (file.try_clone()?.into(), None),
+        Output::Null => (Some(null()?), None),
+        Output::Inherit => (None, None),
+        Output::File(file) => (Some(file.try_clone()?.into()), None),
         Output::Pipe | Output::Combined => {
             let (read, write) = pipe::pair()?;
-            (write.into(), Some(read))
+            (Some(write), Some(read))
         }
     })
+}
+
+fn null() -> io::Result<OwnedFd> {
+    use rustix::fs::{Mode, OFlags, open};
+    Ok(open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?)
 }

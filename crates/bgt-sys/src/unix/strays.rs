@@ -26,8 +26,12 @@ mod nobody {
     pub(in super::super) struct Strays;
 
     impl Strays {
-        pub(in super::super) fn marked(_command: &mut std::process::Command) -> Self {
+        pub(in super::super) fn new() -> Self {
             Self
+        }
+
+        pub(in super::super) fn marker(&self) -> Option<(&'static str, std::ffi::OsString)> {
+            None
         }
 
         pub(in super::super) async fn find(&mut self, _leader: Leader) {}
@@ -45,9 +49,9 @@ mod nobody {
 #[cfg(target_os = "linux")]
 mod linux {
     use std::collections::HashSet;
+    use std::ffi::OsString;
     use std::hash::{BuildHasher, RandomState};
     use std::os::fd::OwnedFd;
-    use std::process::Command;
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Duration;
@@ -82,16 +86,19 @@ mod linux {
     }
 
     impl Strays {
-        /// Marks the program that is about to be started.
-        pub(in super::super) fn marked(command: &mut Command) -> Self {
-            let token = token();
+        /// For a program that is about to be started.
+        pub(in super::super) fn new() -> Self {
+            Self { token: token().into(), ..Self::default() }
+        }
+
+        /// The variable that the program is to have.
+        pub(in super::super) fn marker(&self) -> Option<(&'static str, OsString)> {
             let mut marker = std::env::var_os(MARKER).unwrap_or_default();
             if !marker.is_empty() {
                 marker.push(":");
             }
-            marker.push(&token);
-            command.env(MARKER, marker);
-            Self { token: token.into(), ..Self::default() }
+            marker.push(&*self.token);
+            Some((MARKER, marker))
         }
 
         /// Remembers those that are outside of the leader's group. Cancel-safe.

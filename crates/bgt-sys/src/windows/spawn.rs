@@ -15,7 +15,7 @@ use crate::{Input, Output, SpawnOptions, Spawned};
 
 /// Starts a program at the head of a tree of its own.
 ///
-/// `command` says program, arguments, environment and folder; its streams and creation flags are set here. The program
+/// `command` says program, arguments and folder; the rest is set here. The program
 /// must be a path, not a bare name.
 ///
 /// # Errors
@@ -33,6 +33,9 @@ pub fn spawn(command: &mut Command, options: &SpawnOptions) -> io::Result<Spawne
     let shares_console = options.console_window && console::is_there();
     command.creation_flags(CREATE_SUSPENDED | CREATE_NEW_PROCESS_GROUP | window);
     command.stdin(theirs_in).stdout(theirs_out).stderr(theirs_err);
+    if let Some(environment) = &options.environment {
+        command.env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
+    }
     let started = command.spawn();
     // The command still holds the child's ends; while it does, our pipes never end.
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
