@@ -17,6 +17,7 @@ pages! {
     readme: "../README.md",
     bgt_core: "../crates/bgt-core/README.md",
     bgt_process: "../crates/bgt-process/README.md",
+    bgt_sys: "../crates/bgt-sys/README.md",
     bgt_simple: "../crates/bgt-simple/README.md",
     bgt_orchestrator: "../crates/bgt-orchestrator/README.md",
     simple_guide: "../docs/simple.md",
