@@ -4,13 +4,11 @@ mod support;
 
 use std::time::Duration;
 
-use bgt_core::{Chunk, ErrorKind, Sink, SinkClosed, Source, async_trait};
-use bgt_process::{Capture, Command, Output, Redirect};
+use bgt_core::ErrorKind;
+use bgt_process::{Capture, Command, Redirect};
 use bgt_simple::run;
 use bgt_testkit::Scratch;
-use std::sync::{Arc, Mutex};
-use support::{HANG, bad, quick};
-use tokio::time::timeout;
+use support::bad;
 
 #[tokio::test]
 async fn a_flood_is_cut_in_the_middle_and_counted() {
@@ -157,60 +155,6 @@ async fn time_in_the_processor_is_reported_and_memory_is_honest() {
         assert!(large.is_some_and(|bytes| bytes >= 300 << 20), "{large:?}");
         assert_eq!(small, None);
     }
-}
-
-#[derive(Default)]
-struct Kept(Mutex<Vec<u8>>, Mutex<Vec<u8>>);
-
-#[async_trait]
-impl Sink for Kept {
-    async fn write(&self, chunk: Chunk) -> Result<(), SinkClosed> {
-        tokio::task::yield_now().await;
-        let kept = if chunk.source == Source::Stdout { &self.0 } else { &self.1 };
-        kept.lock().unwrap().extend_from_slice(&chunk.bytes);
-        Ok(())
-    }
-}
-
-#[tokio::test]
-async fn a_sink_sees_every_byte_whatever_is_captured() {
-    let kept = Arc::new(Kept::default());
-    let command = bad(&["flood", "3M", "then", "eflood", "1M"]).capture(Capture::nothing());
-    let output = run(command).sink(kept.clone()).await.unwrap();
-    assert_eq!((output.stdout.as_bytes().len(), output.stdout.total()), (0, 3 << 20));
-    assert_eq!((kept.0.lock().unwrap().len(), kept.1.lock().unwrap().len()), (3 << 20, 1 << 20));
-}
-
-struct Stuck;
-
-#[async_trait]
-impl Sink for Stuck {
-    async fn write(&self, _chunk: Chunk) -> Result<(), SinkClosed> {
-        std::future::pending().await
-    }
-}
-
-#[tokio::test]
-async fn a_sink_that_never_takes_anything_does_not_outlast_the_deadline() {
-    let command = bad(&["endless"]).stop(quick());
-    let run = run(command).sink(Arc::new(Stuck)).deadline(Duration::from_millis(300));
-    let error = timeout(HANG, run).await.expect("the sink holds up the run").unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::TimedOut);
-}
-
-struct Closed;
-
-#[async_trait]
-impl Sink for Closed {
-    async fn write(&self, _chunk: Chunk) -> Result<(), SinkClosed> {
-        Err(SinkClosed)
-    }
-}
-
-#[tokio::test]
-async fn a_closed_sink_does_not_disturb_the_run() {
-    let output: Output = run(bad(&["flood", "1M"])).sink(Arc::new(Closed)).await.unwrap();
-    assert_eq!(output.stdout.total(), 1 << 20);
 }
 
 #[tokio::test]

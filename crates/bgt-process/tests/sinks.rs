@@ -1,14 +1,52 @@
-//! Sinks that are slow, closed, stuck or broken.
+//! Sinks, among them slow, closed, stuck and broken ones.
 
 mod support;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bgt_core::{Chunk, ErrorKind, Sink, SinkClosed, async_trait};
+use bgt_core::{Chunk, ErrorKind, Sink, SinkClosed, Source, async_trait};
+use bgt_process::{Capture, Output};
 use bgt_simple::run;
 use support::{HANG, bad, quick};
 use tokio::time::timeout;
+
+#[derive(Default)]
+struct Kept(Mutex<Vec<u8>>, Mutex<Vec<u8>>);
+
+#[async_trait]
+impl Sink for Kept {
+    async fn write(&self, chunk: Chunk) -> Result<(), SinkClosed> {
+        tokio::task::yield_now().await;
+        let kept = if chunk.source == Source::Stdout { &self.0 } else { &self.1 };
+        kept.lock().unwrap().extend_from_slice(&chunk.bytes);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_sink_sees_every_byte_whatever_is_captured() {
+    let kept = Arc::new(Kept::default());
+    let command = bad(&["flood", "3M", "then", "eflood", "1M"]).capture(Capture::nothing());
+    let output = run(command).sink(kept.clone()).await.unwrap();
+    assert_eq!((output.stdout.as_bytes().len(), output.stdout.total()), (0, 3 << 20));
+    assert_eq!((kept.0.lock().unwrap().len(), kept.1.lock().unwrap().len()), (3 << 20, 1 << 20));
+}
+
+struct Closed;
+
+#[async_trait]
+impl Sink for Closed {
+    async fn write(&self, _chunk: Chunk) -> Result<(), SinkClosed> {
+        Err(SinkClosed)
+    }
+}
+
+#[tokio::test]
+async fn a_closed_sink_does_not_disturb_the_run() {
+    let output: Output = run(bad(&["flood", "1M"])).sink(Arc::new(Closed)).await.unwrap();
+    assert_eq!(output.stdout.total(), 1 << 20);
+}
 
 /// Takes a moment for each chunk, longer in all than the drain period of the command.
 #[derive(Default)]
