@@ -57,7 +57,8 @@ pub enum EventKind {
         /// How long until the next attempt.
         after: Duration,
     },
-    /// The task was asked to stop.
+    /// The task was asked to stop. Sent by programs; a function that wants it known says so with
+    /// [`Context::notify`](crate::Context::notify).
     Stopping {
         /// Why.
         reason: crate::CancelReason,

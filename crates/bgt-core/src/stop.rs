@@ -4,7 +4,8 @@ use std::time::Duration;
 
 /// How to end a program: ask, wait the grace period, kill its whole tree, wait for the real end.
 ///
-/// The waits add up: a stop takes no longer than `grace + drain + reap`.
+/// The waits add up: a stop takes no longer than `grace + drain + reap`, and up to 3 s more on a machine so busy that
+/// looking for strays takes that long.
 ///
 /// # Examples
 ///

@@ -20,16 +20,17 @@
 //! | run one task to its end | [`Orchestrator::simple`] | `simple` |
 //!
 //! Each pattern is also a crate of its own, for those who need only that one. Everything that they share is
-//! re-exported here.
+//! re-exported here; the examples of such types name the crate they come from, write `bgt_orchestrator` instead.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod orchestrator;
 
 pub use bgt_core::{
-    AttemptFailure, Cancel, CancelReason, Cancelled, Context, Error, ErrorKind, Event, EventKind, Observer,
-    Pattern, Polite, Progress, Report, Retry, RunId, RunInfo, Runs, Status, Stop, Task, TaskError, TaskFn,
-    async_trait, task_fn,
+    AttemptFailure, Cancel, CancelReason, Cancelled, Chunk, Context, Error, ErrorKind, ErrorParts, Event,
+    EventKind, GiveUp, InvalidRetry, InvalidRunId, InvalidTransition, Observer, Pattern, Polite, Progress,
+    Report, Retry, RunId, RunInfo, Runs, Sink, SinkClosed, Source, Status, Stop, Task, TaskError, TaskFn,
+    UnknownPattern, Verdict, async_trait, task_fn,
 };
 /// Run one task to its end: the crate `bgt-simple`.
 #[cfg(feature = "simple")]

@@ -4,7 +4,8 @@ use bgt_core::Runs;
 
 /// Every pattern through one object. Clones are the same orchestrator.
 ///
-/// Dropping it stops nothing: a run belongs to the future or handle that its door answered.
+/// Dropping it stops nothing: a run belongs to the future or handle that its door answered. It lists runs and does not
+/// stop them: to stop many at once, give each a child of one [`Cancel`](bgt_core::Cancel).
 #[derive(Clone, Debug, Default)]
 #[doc(alias = "TaskOrchestrator")]
 pub struct Orchestrator {

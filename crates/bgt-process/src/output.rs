@@ -45,7 +45,8 @@ impl Output {
         self.stdout.text()
     }
 
-    /// Stderr as text: lossy, and a cut is marked. See [`Captured::text`].
+    /// Stderr as text: lossy, and a cut is marked. See [`Captured::text`]. Raw: it may hold secrets that the program
+    /// printed. For users and logs there is [`Error::tail`].
     #[must_use]
     pub fn stderr_text(&self) -> Cow<'_, str> {
         self.stderr.text()
@@ -73,7 +74,7 @@ impl Output {
         error.find::<CommandError>()?.output()
     }
 
-    /// Stdout as JSON.
+    /// Stdout as JSON. Needs the feature `json`.
     ///
     /// # Errors
     ///

@@ -39,7 +39,8 @@ impl Prepared {
 }
 
 impl Command {
-    /// Checks and looks up everything that a run would, and answers what it would start. Starts nothing, except
+    /// Checks and looks up everything that a run would, all but opening the files of redirections, and answers what it
+    /// would start. Starts nothing, except
     /// that an unknown version manager's shim is asked for its interpreter.
     ///
     /// # Errors

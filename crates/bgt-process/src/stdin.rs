@@ -50,12 +50,14 @@ impl Stdin {
         Self::File(path.into())
     }
 
-    /// Anything that can be read asynchronously, for one attempt.
+    /// Anything that can be read asynchronously, for one attempt. Do not combine it with retries: the second attempt is
+    /// refused, and its error hides why the first one failed.
     pub fn reader(reader: impl AsyncRead + Send + 'static) -> Self {
         Self::Live(LiveStdin(Arc::new(Mutex::new(Some(Box::pin(reader))))))
     }
 
-    /// A writer for a conversation with the program, and the stdin to give it.
+    /// A writer for a conversation with the program, and the stdin to give it. For one attempt, as
+    /// [`reader`](Self::reader).
     ///
     /// # Examples
     ///

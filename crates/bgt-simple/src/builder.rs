@@ -41,9 +41,12 @@ pub fn run<'a, T: Task + 'a>(task: T) -> Run<'a, T> {
 /// Awaiting it answers an [`Error`] whose [`kind`](Error::kind) says what happened: refused, failed, timed out,
 /// cancelled, panicked.
 ///
+/// To spawn it, make a future of it: `tokio::spawn(run(task).into_future())`.
+///
 /// # Panics
 ///
-/// Outside a tokio runtime. A panic of the task is an error, not a panic.
+/// Outside a tokio runtime. A panic of the task is an error, not a panic; so is a runtime without its I/O driver, which
+/// programs need.
 ///
 /// # Cancel safety
 ///
@@ -133,8 +136,8 @@ impl<'a, T: Task + 'a> Run<'a, T> {
         runner::execute(self.task, self.options).await
     }
 
-    /// Runs nothing: makes all the checks of a run and answers what it would do, which is also logged with
-    /// `tracing`. For a program that is the exact command line with folder and environment; for its parts there is
+    /// Runs nothing: makes the checks of a run, all but opening the files of redirections, and answers what it would do,
+    /// which is also logged with `tracing`. Redirections and stdin are not shown. For a program that is the exact command line with folder and environment; for its parts there is
     /// `Command::plan`.
     ///
     /// # Errors

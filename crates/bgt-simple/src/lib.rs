@@ -36,9 +36,12 @@
 //! **What is not.** A function that blocks its thread cannot be stopped by anybody: give blocking work to
 //! `tokio::task::spawn_blocking`. A panic under `panic = "abort"` ends the host.
 //!
-//! **Neighbours.** Watch output live with `bgt-streaming`; many tasks under limits, `bgt-concurrent`; on a
-//! schedule, `bgt-periodic`; on warm workers, `bgt-pool`; without waiting for the result, `bgt-detached`. All of
-//! them run their tasks through this crate.
+//! **Neighbours.** `bgt-orchestrator` puts this behind one object that knows all runs. To come, on top of this crate:
+//! output watched live, many tasks under limits, schedules, warm workers, runs that outlive their caller. Until then
+//! [`Run::sink`] passes output on as it comes.
+//!
+//! Types that come from `bgt-core` and `bgt-process` are re-exported here; their examples say those names, write
+//! `bgt_simple` instead.
 //!
 //! Runs need a tokio runtime with its time and I/O drivers enabled.
 #![forbid(unsafe_code)]
@@ -52,10 +55,10 @@ mod error;
 mod runner;
 
 pub use bgt_core::{
-    AttemptFailure, Cancel, CancelReason, Cancelled, Chunk, Context, Error, ErrorKind, Event, EventKind,
-    InvalidRetry, InvalidRunId, Observer, Pattern, Polite, Progress, Report, Retry, RunId, RunInfo, Runs,
-    Sink, SinkClosed, Source, Status, Stop, Task, TaskError, TaskFn, UnknownPattern, Verdict, async_trait,
-    task_fn,
+    AttemptFailure, Cancel, CancelReason, Cancelled, Chunk, Context, Error, ErrorKind, ErrorParts, Event,
+    EventKind, GiveUp, InvalidRetry, InvalidRunId, InvalidTransition, Observer, Pattern, Polite, Progress,
+    Report, Retry, RunId, RunInfo, Runs, Sink, SinkClosed, Source, Status, Stop, Task, TaskError, TaskFn,
+    UnknownPattern, Verdict, async_trait, task_fn,
 };
 #[cfg(feature = "json")]
 #[cfg_attr(docsrs, doc(cfg(feature = "json")))]
