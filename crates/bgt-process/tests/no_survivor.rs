@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bgt_core::{Cancel, ErrorKind};
-use bgt_process::{Background, Command, Output};
+use bgt_process::{Background, Output};
 use bgt_simple::run;
 use bgt_testkit::{Scratch, Sentinel, alive, assert_gone, read_pids, wait_for_pids};
 use support::{HANG, bad, bad_with_pids, quick};
@@ -191,7 +191,7 @@ async fn a_stray_without_the_marker_is_found_by_its_parents() {
     let script = "env -i /usr/bin/setsid sleep 60 & echo $!; wait";
     let cancel = Cancel::new();
     let scratch = Scratch::new();
-    let command = Command::new("sh").args(["-c", script]);
+    let command = bgt_process::Command::new("sh").args(["-c", script]);
     let command = command.stdout(bgt_process::Redirect::file(scratch.path("pid")));
     let running = tokio::spawn({
         let cancel = cancel.clone();
