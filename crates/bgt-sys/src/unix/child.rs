@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::process::Pid;
 
-use super::group::{self, Left};
+use super::group;
 use super::reaper;
 use super::strays::{Leader, Strays};
 use super::watch::{Look, Watch, look};
@@ -167,7 +167,7 @@ impl Child {
     /// After [`reap`](Self::reap): whether descendants were alive when the program ended.
     #[must_use]
     pub fn had_descendants(&self) -> bool {
-        self.reaped && group::left(self.pid) == Left::Some
+        self.reaped && group::had_live_members(self.pid)
     }
 
     /// After [`kill`](Self::kill) and [`reap`](Self::reap): waits until the whole tree has ended, or the time is

@@ -21,28 +21,18 @@ pub(super) fn is_empty(group: Pid) -> bool {
     test_kill_process_group(group) == Err(rustix::io::Errno::SRCH)
 }
 
-/// What is left of a group once its leader was reaped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Left {
-    Nobody,
-    /// Members that have ended and wait for whoever reaps orphans here.
-    #[cfg(target_os = "linux")]
-    Zombies,
-    /// Members that live, or that our SIGKILL has just ended.
-    Some,
-}
-
-pub(super) fn left(group: Pid) -> Left {
+/// Whether a group had live members when its leader, reaped since, had ended: members that live, or that our SIGKILL has
+/// just ended. Not those that had ended before and only wait for whoever reaps orphans here.
+pub(super) fn had_live_members(group: Pid) -> bool {
     if is_empty(group) {
-        return Left::Nobody;
+        return false;
     }
     #[cfg(target_os = "linux")]
     if let Some(members) = super::linux::members(group) {
-        // Gone between the two looks: it was there, and `left` is about who was.
-        let was_live = |member: &super::linux::Process| !member.zombie || member.killed;
-        return if members.is_empty() || members.iter().any(was_live) { Left::Some } else { Left::Zombies };
+        // Gone between the two looks: somebody was there.
+        return members.is_empty() || members.iter().any(|member| !member.zombie || member.killed);
     }
-    Left::Some
+    true
 }
 
 /// Whether all members have ended and wait for whoever reaps orphans here. Not known but on Linux.
