@@ -12,9 +12,9 @@ pub(super) use nobody::Strays;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Leader {
     /// Its number, and that of its group, are its own: it was not reaped.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "nobody is searched for"))]
     Held(rustix::process::Pid),
     /// Somebody else has reaped it: only the marker tells who is its.
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "nobody is searched for"))]
     Taken,
 }
 
