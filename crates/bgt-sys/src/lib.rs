@@ -33,12 +33,16 @@
 //! | its end is seen by | pidfd (Linux), else SIGCHLD, before it is reaped | a wait of the system's thread pool |
 //! | pipes | non-blocking, on tokio's reactor | overlapped named pipes, on tokio's reactor |
 //!
+//! For state that outlives a process: [`since_boot`] and [`boot_id`], [`file_id`] and [`create_private`].
+//!
 //! On Linux the environment variable `BGT_BACKEND=portable` makes this process use what other Unixes use instead of
 //! pidfds; the test suite runs once with each.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod boot;
 mod errors;
 mod exit;
+mod file;
 mod open;
 mod quote;
 mod stdio;
@@ -54,8 +58,10 @@ use unix as os;
 #[cfg(windows)]
 use windows as os;
 
+pub use boot::{boot_id, since_boot};
 pub use errors::{is_bad_format, is_too_long};
 pub use exit::{Ended, Outcome, Usage};
+pub use file::{FileId, create_private, file_id};
 pub use open::open;
 pub use os::{Child, PipeReader, PipeWriter, is_executable, is_store_alias, signal_name, spawn};
 pub use quote::quote;

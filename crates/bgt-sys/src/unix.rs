@@ -1,6 +1,8 @@
 //! Unix: process groups. Linux adds pidfds and a look into `/proc` under the same interface.
 
+mod boot;
 mod child;
+mod file;
 mod group;
 #[cfg(target_os = "linux")]
 mod launch;
@@ -14,7 +16,9 @@ mod spawn;
 mod strays;
 mod watch;
 
+pub(crate) use boot::{boot_id, since_boot};
 pub use child::Child;
+pub(crate) use file::{create_private, file_id};
 pub use pipe::{PipeReader, PipeWriter};
 pub use spawn::spawn;
 

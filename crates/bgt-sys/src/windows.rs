@@ -1,8 +1,10 @@
 //! Windows: Job Objects, overlapped named pipes, waits of the system's thread pool.
 
 mod alias;
+mod boot;
 mod child;
 mod console;
+mod file;
 mod job;
 mod pipe;
 mod resume;
@@ -12,7 +14,9 @@ mod wait;
 use std::io;
 
 pub use alias::is_store_alias;
+pub(crate) use boot::{boot_id, since_boot};
 pub use child::Child;
+pub(crate) use file::{create_private, file_id};
 pub use pipe::{PipeReader, PipeWriter};
 pub use spawn::spawn;
 
