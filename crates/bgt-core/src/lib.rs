@@ -69,7 +69,7 @@ pub use retry::{GiveUp, InvalidRetry, Retry, Verdict};
 pub use run_id::{InvalidRunId, RunId};
 pub use runs::{RunInfo, Runs};
 pub use sink::{Chunk, Sink, SinkClosed, Source};
-pub use status::{InvalidTransition, Status};
+pub use status::{InvalidTransition, Status, UnknownStatus};
 pub use stop::{Polite, Stop};
 pub use task::{Task, TaskFn, task_fn};
 pub use task_error::TaskError;

@@ -1,6 +1,7 @@
 //! Where a run stands, and which steps there are. Pure: the table below is the whole of it.
 
 use std::fmt;
+use std::str::FromStr;
 
 /// Where a run stands.
 ///
@@ -102,6 +103,24 @@ impl fmt::Display for Status {
     }
 }
 
+/// A text that names no status.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "unknown status {value:?}: expected queued, running, succeeded, failed, timed_out, cancelled, skipped or lost"
+)]
+pub struct UnknownStatus {
+    value: String,
+}
+
+impl FromStr for Status {
+    type Err = UnknownStatus;
+
+    fn from_str(text: &str) -> Result<Self, UnknownStatus> {
+        let found = Self::ALL.into_iter().find(|status| status.as_str() == text);
+        found.ok_or_else(|| UnknownStatus { value: text.to_owned() })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Status::{self, *};
@@ -129,6 +148,14 @@ mod tests {
                 assert_eq!(from.advance(to).is_ok(), from.can_become(to));
             }
         }
+    }
+
+    #[test]
+    fn names_are_parsed_back_and_others_are_refused_by_name() {
+        for status in Status::ALL {
+            assert_eq!(status.to_string().parse(), Ok(status));
+        }
+        assert!("done".parse::<Status>().unwrap_err().to_string().contains("\"done\""));
     }
 
     proptest! {

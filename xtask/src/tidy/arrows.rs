@@ -12,7 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bgt-sys", &[]),
     ("bgt-process", &["bgt-core", "bgt-sys"]),
     ("bgt-simple", &["bgt-core", "bgt-process"]),
-    ("bgt-store", &["bgt-core"]),
+    ("bgt-store", &["bgt-core", "bgt-sys"]),
     ("bgt-log", &["bgt-core"]),
     ("bgt-streaming", &["bgt-simple", "bgt-log", "bgt-core"]),
     ("bgt-concurrent", &["bgt-simple", "bgt-store", "bgt-core"]),
