@@ -5,6 +5,7 @@
 
 mod builder;
 mod fault;
+mod file;
 mod group;
 mod journals;
 mod leases;

@@ -6,18 +6,19 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::fault::is_everybodys;
+use super::file::File;
 use super::op::Op;
 use super::session::{Session, Whereabouts};
-use super::threads::Work;
+use super::threads::Inbox;
 use crate::clock::Moment;
-use crate::{Fault, FaultKind};
+use crate::{Clock, Fault, FaultKind};
 
 /// The most operations of one commit.
-pub(super) const LARGEST: usize = 512;
+const LARGEST: usize = 512;
 
 /// The operations of one transaction.
 pub(super) struct Group {
-    pub(super) ops: Vec<Box<dyn Op>>,
+    ops: Vec<Box<dyn Op>>,
 }
 
 /// Why a transaction was not committed.
@@ -28,15 +29,21 @@ struct Failed {
 }
 
 impl Group {
+    pub(super) fn new(first: Box<dyn Op>) -> Self {
+        Self { ops: vec![first] }
+    }
+
     /// Does it all or nothing, and tells everybody.
-    pub(super) fn commit(mut self, work: &mut Work) {
-        let begun = work.session().and_then(|session| session.begin());
-        // Gathered only now: who arrives while the lock is waited for is in time, and hears of it if it never comes.
-        work.gather(&mut self);
-        let committed = begun.and_then(|()| self.transact(work));
+    pub(super) fn commit(mut self, file: &mut File, clock: &dyn Clock, inbox: &mut Inbox) {
+        let committed = file.session().and_then(|session| {
+            session.begin()?;
+            self.transact(session, &clock.now(), inbox)
+        });
         if let Err(fault) = &committed {
+            // Who came while the lock was waited for hears of that too, and need not wait for it once more.
+            while self.grow(inbox) {}
             tracing::warn!(error = %fault, calls = self.ops.len(), "store cannot commit");
-            work.suspect(fault.kind());
+            file.suspect(fault.kind());
         }
         let fault = committed.err();
         for op in self.ops {
@@ -44,16 +51,14 @@ impl Group {
         }
     }
 
-    /// Runs all in the transaction that was begun. One that fails for a reason of its own is told so, and the others run
-    /// once more without it.
-    fn transact(&mut self, work: &mut Work) -> Result<(), Fault> {
-        let now = work.clock.now();
-        let session = work.opened()?;
-        while let Err(failed) = self.attempt(session, &now) {
+    /// Runs all, and whatever comes meanwhile, in the transaction that was begun. One that fails for a reason of its own
+    /// is told so, and the others run once more without it.
+    fn transact(&mut self, session: &Session, now: &Moment, inbox: &mut Inbox) -> Result<(), Fault> {
+        while let Err(failed) = self.attempt(session, now, inbox) {
             session.rollback()?;
             match failed.op {
                 Some(op) if !is_everybodys(failed.fault.kind()) => {
-                    self.ops.remove(op).answer(Some(failed.fault))
+                    self.ops.remove(op).answer(Some(failed.fault));
                 }
                 _ => return Err(failed.fault),
             }
@@ -65,17 +70,29 @@ impl Group {
         }
     }
 
-    fn attempt(&mut self, session: &Session, now: &Moment) -> Result<(), Failed> {
-        for (place, op) in self.ops.iter_mut().enumerate() {
-            let outcome = catch_unwind(AssertUnwindSafe(|| op.run(&session.connection, now)));
-            let fault = match outcome {
-                Ok(Ok(())) => continue,
+    fn attempt(&mut self, session: &Session, now: &Moment, inbox: &mut Inbox) -> Result<(), Failed> {
+        let mut done = 0;
+        while done < self.ops.len() || self.grow(inbox) {
+            let op = &mut self.ops[done];
+            let fault = match catch_unwind(AssertUnwindSafe(|| op.run(&session.connection, now))) {
+                Ok(Ok(())) => {
+                    done += 1;
+                    continue;
+                }
                 Ok(Err(error)) => session.fault_of(error),
                 Err(_) => session.fault(FaultKind::Internal),
             };
-            return Err(Failed { op: Some(place), fault });
+            return Err(Failed { op: Some(done), fault });
         }
         let committed = session.execute("COMMIT");
         committed.map_err(|error| Failed { op: None, fault: session.fault_of(error) })
+    }
+
+    /// Takes one more that is there, while there is room.
+    fn grow(&mut self, inbox: &mut Inbox) -> bool {
+        let more = if self.ops.len() < LARGEST { inbox.next() } else { None };
+        let has_grown = more.is_some();
+        self.ops.extend(more);
+        has_grown
     }
 }
