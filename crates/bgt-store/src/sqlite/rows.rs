@@ -60,15 +60,15 @@ pub(super) fn seq(connection: &Connection, id: RunId) -> Result<i64, Stop> {
     Ok(found.ok_or(StoreError::UnknownRun(id))?)
 }
 
-/// Writes down a run that was accepted.
-pub(super) fn insert(connection: &Connection, run: &RunRecord, now: &Moment) -> Result<i64> {
+/// Writes down a run that was accepted, unless its id or its unique key is taken.
+pub(super) fn insert(connection: &Connection, run: &RunRecord, now: &Moment) -> Result<Option<i64>> {
     let labels = (!run.labels.is_empty()).then(|| to_json(&run.labels)).transpose()?;
     let mut insert = connection.prepare_cached(
         "INSERT INTO runs (id, name, pattern, queue, priority, labels, unique_key, status, attempt, token, created_at,
            not_before, ready, cancel_requests, events)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, 0, ?9, ?10, ?11, 0, ?12)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, 0, ?9, ?10, ?11, 0, ?12) ON CONFLICT DO NOTHING",
     )?;
-    let seq = insert.insert(params![
+    let inserted = insert.execute(params![
         run.id.to_string(),
         run.name,
         run.pattern.as_str(),
@@ -82,12 +82,16 @@ pub(super) fn insert(connection: &Connection, run: &RunRecord, now: &Moment) -> 
         run.not_before <= now.wall,
         run.events,
     ])?;
+    if inserted == 0 {
+        return Ok(None);
+    }
+    let seq = connection.last_insert_rowid();
     for (key, value) in &run.labels {
         let mut insert =
             connection.prepare_cached("INSERT INTO labels (key, value, run) VALUES (?1, ?2, ?3)")?;
         insert.execute(params![key, value, seq])?;
     }
-    Ok(seq)
+    Ok(Some(seq))
 }
 
 /// Lets a rule change a run, and writes down what it says. Answers whether it changed anything.

@@ -125,20 +125,15 @@ impl RunStore for SqliteStore {
 }
 
 fn enqueue(connection: &Connection, new: &NewRun, now: &Moment) -> Result<Enqueued, Stop> {
-    let mut known = connection.prepare_cached("SELECT 1 FROM runs WHERE id = ?1")?;
-    if known.exists([new.id.to_string()])? {
-        return Ok(Enqueued { id: new.id, is_new: false });
-    }
-    if let Some(key) = &new.unique_key {
-        let mut open = connection.prepare_cached(
-            "SELECT id FROM runs WHERE unique_key = ?1 AND unique_key IS NOT NULL AND ended_at IS NULL",
-        )?;
-        if let Some(id) = open.query_row([key], |row| rows::parsed(row, 0)).optional()? {
-            return Ok(Enqueued { id, is_new: false });
-        }
-    }
     let (run, event) = rules::accept(new, now);
-    let seq = rows::insert(connection, &run, now)?;
+    let Some(seq) = rows::insert(connection, &run, now)? else {
+        let mut known = connection.prepare_cached(
+            "SELECT id FROM runs WHERE id = ?1
+             UNION ALL SELECT id FROM runs WHERE unique_key = ?2 AND unique_key IS NOT NULL AND ended_at IS NULL",
+        )?;
+        let id = known.query_row(params![new.id.to_string(), new.unique_key], |row| rows::parsed(row, 0))?;
+        return Ok(Enqueued { id, is_new: false });
+    };
     let mut payload = connection.prepare_cached("INSERT INTO payloads (run, value) VALUES (?1, ?2)")?;
     payload.execute(params![seq, &new.payload[..]])?;
     rows::add_event(connection, seq, &event)?;
@@ -174,14 +169,10 @@ fn list(connection: &Connection, filter: &RunFilter, page: Page) -> Result<RunPa
     Ok(RunPage { runs: found.into_iter().map(|(_, run)| run).collect(), next })
 }
 
-/// What follows WHERE, and the values in it. Only statuses, which are our own words, are part of the text: there an
-/// index for one status can be found.
+/// What follows WHERE, and the values in it.
 fn condition(filter: &RunFilter) -> (String, Vec<Value>) {
-    let (mut conditions, mut values) = (vec!["1".to_owned()], Vec::new());
-    if !filter.statuses.is_empty() {
-        let statuses: Vec<_> = filter.statuses.iter().map(|status| format!("'{status}'")).collect();
-        conditions.push(format!("status IN ({})", statuses.join(", ")));
-    }
+    let mut conditions = vec![of_status(&filter.statuses)];
+    let mut values = Vec::new();
     let mut add = |condition: &str, value: Value| {
         conditions.push(condition.to_owned());
         values.push(value);
@@ -206,6 +197,28 @@ fn condition(filter: &RunFilter) -> (String, Vec<Value>) {
         values.extend([key.clone().into(), value.clone().into()]);
     }
     (conditions.join(" AND "), values)
+}
+
+/// Statuses, which are our own words, are part of the text: only then are the indexes found that have the runs of some
+/// statuses. Runs that are not over are few, and are looked up; those that are over are walked from the latest.
+fn of_status(statuses: &[Status]) -> String {
+    if statuses.is_empty() {
+        return "1".to_owned();
+    }
+    let over: Vec<_> = statuses.iter().filter(|status| status.is_final()).map(|s| format!("'{s}'")).collect();
+    let over = format!("status IN ({}) AND ended_at IS NOT NULL", over.join(", "));
+    let mut open = Vec::new();
+    if statuses.contains(&Status::Queued) {
+        open.push("SELECT seq FROM runs WHERE status = 'queued' AND ready = 1");
+        open.push("SELECT seq FROM runs WHERE status = 'queued' AND ready = 0");
+    }
+    if statuses.contains(&Status::Running) {
+        open.push("SELECT seq FROM runs WHERE status = 'running'");
+    }
+    match open.is_empty() {
+        true => over,
+        false => format!("({over} OR seq IN ({}))", open.join(" UNION ALL ")),
+    }
 }
 
 fn prune(connection: &Connection, retention: &Retention, limit: usize) -> Result<Vec<RunId>, Stop> {

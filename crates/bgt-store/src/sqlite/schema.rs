@@ -43,6 +43,7 @@ pub(super) fn prepare(connection: &Connection, place: &Place, may_create: bool) 
         // In KiB, negative.
         ("cache_size", "-16384"),
         // What a burst made of the write-ahead log is given back, in bytes.
+        ("wal_autocheckpoint", "4000"),
         ("journal_size_limit", "67108864"),
     ];
     for (name, value) in settings {

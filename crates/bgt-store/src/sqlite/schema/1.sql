@@ -31,7 +31,7 @@ CREATE INDEX runs_running ON runs (queue, host) WHERE status = 'running';
 CREATE INDEX runs_to_cancel ON runs (host) WHERE status = 'running' AND cancel_requests > 0;
 CREATE UNIQUE INDEX runs_unique_key ON runs (unique_key) WHERE unique_key IS NOT NULL AND ended_at IS NULL;
 CREATE INDEX runs_ended ON runs (ended_at) WHERE ended_at IS NOT NULL;
-CREATE INDEX runs_by_status ON runs (status, seq);
+CREATE INDEX runs_over ON runs (status, seq) WHERE ended_at IS NOT NULL;
 CREATE INDEX runs_by_name ON runs (name, seq);
 
 -- Apart from what changes with every step of a run.
