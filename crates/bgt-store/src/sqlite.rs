@@ -20,6 +20,7 @@ mod threads;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use rusqlite::Connection;
 
@@ -99,7 +100,7 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// A [`Fault`](crate::Fault) that names `to` if that cannot be written.
+    /// A [`Fault`](crate::Fault) that names `to` if that cannot be written; [`StoreError::Invalid`] if it exists.
     ///
     /// # Cancel safety
     ///
@@ -116,8 +117,11 @@ impl SqliteStore {
     ///
     /// If the future is dropped the store is closed all the same.
     pub async fn close(&self) {
-        self.reader.close().await;
-        self.writer.close().await;
+        self.place.is_closed.store(true, Ordering::Release);
+        self.reader.look();
+        self.writer.look();
+        self.reader.ended().await;
+        self.writer.ended().await;
     }
 
     /// Changes something, together with what others want to be changed; answers when that is committed.

@@ -1,7 +1,7 @@
 //! What a store in a file can be configured with.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::session::Place;
@@ -93,6 +93,8 @@ impl SqliteBuilder {
             path: absolute(&self.path)?,
             durability: self.durability,
             patience: self.patience,
+            is_closed: false.into(),
+            closing: Mutex::default(),
         });
         let writer = Lane::start("bgt-store-write", &place, &self.clock, threads::write).await?;
         let reader = Lane::start("bgt-store-read", &place, &self.clock, threads::read).await?;

@@ -14,7 +14,7 @@ impl Place {
         Fault::because(self.kind_of(&error), &self.path, error)
     }
 
-    fn kind_of(&self, error: &Error) -> FaultKind {
+    pub(super) fn kind_of(&self, error: &Error) -> FaultKind {
         use ErrorCode::{
             CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, FileLockingProtocolFailed,
             NotADatabase, PermissionDenied, ReadOnly, SystemIoFailure,
@@ -41,6 +41,9 @@ fn is_about_a_value(error: &Error) -> bool {
         Error::FromSqlConversionFailure(..)
             | Error::InvalidColumnType(..)
             | Error::IntegralValueOutOfRange(..)
+            | Error::Utf8Error(..)
+            // Asked for with `optional` where there may be none.
+            | Error::QueryReturnedNoRows
     )
 }
 

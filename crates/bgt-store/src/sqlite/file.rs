@@ -4,7 +4,7 @@
 //! Never does: give up a connection that may be all that is left of the records.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use super::session::{Place, Session, Whereabouts, unavailable};
 use crate::{Fault, FaultKind, Result, StoreError};
@@ -32,11 +32,16 @@ impl File {
             match session.whereabouts() {
                 Whereabouts::Here => {}
                 Whereabouts::WithoutLog => {
-                    session.empty_log()?;
+                    let emptied = session.empty_log();
+                    // The other thread may have done that and gone on with a new log: there is nothing in ours then.
+                    if !session.has_new_log() {
+                        emptied?;
+                    }
                     self.session = None;
                 }
-                Whereabouts::Gone => return Err(self.place.fault(FaultKind::Removed)),
+                Whereabouts::Gone(fault) => return Err(fault),
                 Whereabouts::Replaced => {
+                    session.leave()?;
                     let replacement = Session::open(&self.place, false)?;
                     self.session = Some(replacement);
                 }
@@ -56,12 +61,23 @@ impl File {
         self.session.as_ref().ok_or_else(|| self.place.fault(FaultKind::Internal))
     }
 
+    /// After a fault of a write: whether the log can still be trusted.
+    pub(super) fn doubt(&mut self, kind: FaultKind) {
+        self.is_doubtful |= kind == FaultKind::Io;
+    }
+
     /// After a fault: whether the next call needs a new connection.
     pub(super) fn suspect(&mut self, kind: FaultKind) {
-        self.is_doubtful |= kind == FaultKind::Io;
-        if !matches!(kind, FaultKind::Locked { .. } | FaultKind::Removed) {
+        let is_fine = matches!(kind, FaultKind::Locked { .. } | FaultKind::Removed);
+        if !is_fine && !self.was_taken_away() {
             self.session = None;
         }
+    }
+
+    /// Whether there is a connection, and not all of its files are where they belong.
+    pub(super) fn was_taken_away(&self) -> bool {
+        let is_here = |session: &Session| matches!(session.whereabouts(), Whereabouts::Here);
+        self.session.as_ref().is_some_and(|session| !is_here(session))
     }
 
     /// From whatever is held, whether or not its file still has a name.
@@ -74,14 +90,30 @@ impl File {
             Some(session) => session,
             None => self.session()?,
         };
-        bgt_sys::create_private(&to).map_err(|error| Fault::because(unavailable(&error), &to, error))?;
+        bgt_sys::create_private(&to).map_err(|error| {
+            if error.kind() == std::io::ErrorKind::AlreadyExists {
+                let expected = "a file that does not exist yet";
+                return StoreError::invalid("the path of a backup", format!("{to:?}"), expected);
+            }
+            Fault::because(unavailable(&error), &to, error).into()
+        })?;
         let written = session.connection.execute("VACUUM INTO ?1", [name]);
         written.map_err(|error| {
             // Nothing that looks like a backup is left behind.
             let _ = std::fs::remove_file(&to);
-            let fault = session.fault_of(error);
-            StoreError::from(Fault::because(fault.kind(), &to, fault))
+            let kind = self.place.kind_of(&error);
+            StoreError::from(Fault::because(kind, &to, error))
         })?;
         Ok(())
+    }
+}
+
+impl Drop for File {
+    /// One thread after the other: SQLite finishes the log when the last connection is closed, and of two that are
+    /// closed at once neither is the last.
+    fn drop(&mut self) {
+        let place = self.place.clone();
+        let _closing = place.closing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.session = None;
     }
 }

@@ -43,6 +43,7 @@ impl Group {
             // Who came while the lock was waited for hears of that too, and need not wait for it once more.
             while self.grow(inbox) {}
             tracing::warn!(error = %fault, calls = self.ops.len(), "store cannot commit");
+            file.doubt(fault.kind());
             file.suspect(fault.kind());
         }
         let fault = committed.err();
@@ -66,7 +67,9 @@ impl Group {
         }
         match session.whereabouts() {
             Whereabouts::Here => Ok(()),
-            _ => Err(session.fault(FaultKind::Removed)),
+            Whereabouts::WithoutLog => session.empty_log(),
+            Whereabouts::Gone(fault) => Err(fault),
+            Whereabouts::Replaced => Err(session.fault(FaultKind::Removed)),
         }
     }
 

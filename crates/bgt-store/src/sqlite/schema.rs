@@ -20,7 +20,7 @@ pub(super) fn prepare(connection: &Connection, place: &Place, may_create: bool) 
     let sql = |error| place.fault_of(error);
     let found = version(connection, place)?;
     if found == 0 && !may_create {
-        // An empty file where there was a store: whoever put it there did not bring the records back.
+        // As good as an empty file.
         return Err(place.fault(FaultKind::Removed));
     }
     // Written only where they differ: in a store that is in use, these are reads.
@@ -49,7 +49,11 @@ pub(super) fn prepare(connection: &Connection, place: &Place, may_create: bool) 
     for (name, value) in settings {
         connection.pragma_update(None, name, value).map_err(sql)?;
     }
-    if found < LATEST { migrate(connection, place) } else { Ok(()) }
+    if found < LATEST {
+        migrate(connection, place)?;
+    }
+    // A file that had no log so far, such as a backup, gets it with the first look.
+    version(connection, place).map(drop)
 }
 
 const LATEST: i64 = MIGRATIONS.len() as i64;

@@ -1,14 +1,16 @@
 //! One connection, and whether its file is still the one at its path.
 //!
-//! Owns: opening, transactions, and noticing that the file was taken away.
+//! Owns: opening, transactions, noticing that the file was taken away, and leaving it when another took its place.
 //! Never does: create a file where there was one before; that would turn a loss into an empty store.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bgt_sys::FileId;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use super::{Durability, schema};
 use crate::{Fault, FaultKind};
@@ -19,6 +21,10 @@ pub(super) struct Place {
     pub(super) path: PathBuf,
     pub(super) durability: Durability,
     pub(super) patience: Duration,
+    /// Whether somebody has closed the store.
+    pub(super) is_closed: AtomicBool,
+    /// Held by the thread that closes its connection.
+    pub(super) closing: Mutex<()>,
 }
 
 /// An open connection.
@@ -26,19 +32,25 @@ pub(super) struct Session {
     pub(super) connection: Connection,
     place: Arc<Place>,
     file: FileId,
-    log: FileId,
+    log: Beside,
+    index: Beside,
+}
+
+/// A file that SQLite keeps beside the database.
+struct Beside {
+    path: PathBuf,
+    file: Option<FileId>,
 }
 
 /// Where the files of a session are. Removing or renaming an open file is no error to anybody on Unix: writes go on into
 /// a file without a name, and are gone with the process.
-#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Whereabouts {
     /// Where they belong.
     Here,
     /// The write-ahead log is not, the file is.
     WithoutLog,
-    /// Nothing is at the path.
-    Gone,
+    /// Nothing is at the path, or nobody may look.
+    Gone(Fault),
     /// Something else is at the path.
     Replaced,
 }
@@ -55,25 +67,83 @@ impl Session {
                 _ => {}
             }
         }
-        let file = identity(place, path)?;
+        let file = bgt_sys::file_id(path).map_err(|error| gone(place, may_create, error))?;
+        match path.metadata().map_or(0, |found| found.len()) {
+            // An empty file where there was a store: whoever put it there did not bring the records back, and SQLite
+            // would remove the log that belongs to them.
+            0 if !may_create => {
+                return Err(Fault::because(FaultKind::Removed, path, "an empty file is in its place"));
+            }
+            // SQLite takes it for an empty one.
+            1 => return Err(Fault::because(FaultKind::Corrupt, path, "the file has one byte")),
+            _ => {}
+        }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let sql = |error| place.fault_of(error);
         let connection = Connection::open_with_flags(path, flags).map_err(sql)?;
+        // SQLite follows links, and keeps its files beside what they lead to.
+        let real = connection.path().map_or_else(|| path.clone(), PathBuf::from);
+        let beside = |suffix| {
+            let mut name = real.as_os_str().to_owned();
+            name.push(suffix);
+            PathBuf::from(name)
+        };
+        let (log, index) = (beside("-wal"), beside("-shm"));
+        if log.metadata().is_ok_and(|log| log.len() > 0) {
+            // The last to close a database finishes its log. Not in one that turns out to be somebody else's.
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(sql)?;
+        }
         connection.busy_timeout(place.patience).map_err(sql)?;
         connection.set_prepared_statement_cache_capacity(128);
         schema::prepare(&connection, place, may_create)?;
-        let log = identity(place, &log_of(path))?;
-        Ok(Self { connection, place: place.clone(), file, log })
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(sql)?;
+        // What was opened once and may only be read by now can still be read.
+        if may_create && connection.is_readonly(MAIN_DB).map_err(sql)? {
+            return Err(Fault::because(
+                FaultKind::ReadOnly,
+                path,
+                "the system allows to read it, not to write it",
+            ));
+        }
+        let [log, index] = [log, index].map(|path| Beside { file: bgt_sys::file_id(&path).ok(), path });
+        Ok(Self { connection, place: place.clone(), file, log, index })
     }
 
     pub(super) fn whereabouts(&self) -> Whereabouts {
-        let path = &self.place.path;
-        match bgt_sys::file_id(path) {
-            Err(_) => Whereabouts::Gone,
+        match bgt_sys::file_id(&self.place.path) {
+            Err(error) => Whereabouts::Gone(gone(&self.place, false, error)),
             Ok(file) if file != self.file => Whereabouts::Replaced,
-            Ok(_) if bgt_sys::file_id(&log_of(path)).ok() != Some(self.log) => Whereabouts::WithoutLog,
+            Ok(_) if !self.log.is_here() => Whereabouts::WithoutLog,
             Ok(_) => Whereabouts::Here,
         }
+    }
+
+    /// Makes way for the file that was put in the place of this one. To be called before that is opened.
+    ///
+    /// SQLite finds log and index by name. If ours are still there it would play our log into the new file, and share
+    /// our index with it: <https://www.sqlite.org/howtocorrupt.html>, 1.4 and 2.4. So the log is emptied into our own
+    /// file, wherever that is now, and both names are given up.
+    pub(super) fn leave(&self) -> Result<(), Fault> {
+        // Who comes second finds the names taken away, or new files there, and leaves them alone.
+        static LEAVING: Mutex<()> = Mutex::new(());
+        let _leaving = LEAVING.lock().unwrap_or_else(PoisonError::into_inner);
+        let emptied = self.empty_log();
+        if self.log.is_here() {
+            emptied?;
+        }
+        // The log last: as long as it is there, others do not go on.
+        for beside in [&self.index, &self.log] {
+            if beside.file.is_some() && beside.is_here() {
+                let removed = std::fs::remove_file(&beside.path);
+                removed.map_err(|error| Fault::because(unavailable(&error), &self.place.path, error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the log's name leads to another file than ours.
+    pub(super) fn has_new_log(&self) -> bool {
+        self.log.path.exists() && !self.log.is_here()
     }
 
     /// Takes the lock for writing at once: a transaction that begins by reading may find that it can no longer write.
@@ -113,12 +183,17 @@ impl Session {
     }
 }
 
-fn identity(place: &Place, path: &Path) -> Result<FileId, Fault> {
-    bgt_sys::file_id(path).map_err(|error| {
-        let removed = error.kind() == std::io::ErrorKind::NotFound;
-        let kind = if removed { FaultKind::Removed } else { FaultKind::Unavailable };
-        Fault::because(kind, &place.path, error)
-    })
+impl Beside {
+    fn is_here(&self) -> bool {
+        bgt_sys::file_id(&self.path).ok() == self.file
+    }
+}
+
+/// Why there is no file to be found.
+fn gone(place: &Place, is_first: bool, error: std::io::Error) -> Fault {
+    let was_removed = !is_first && error.kind() == std::io::ErrorKind::NotFound;
+    let kind = if was_removed { FaultKind::Removed } else { unavailable(&error) };
+    Fault::because(kind, &place.path, error)
 }
 
 pub(super) fn unavailable(error: &std::io::Error) -> FaultKind {
@@ -128,10 +203,4 @@ pub(super) fn unavailable(error: &std::io::Error) -> FaultKind {
         StorageFull => FaultKind::Full,
         _ => FaultKind::Unavailable,
     }
-}
-
-fn log_of(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push("-wal");
-    name.into()
 }

@@ -6,9 +6,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::file::File;
 use super::group::Group;
@@ -23,7 +24,8 @@ const WAITING: usize = 1024;
 enum Message {
     Op(Box<dyn Op>),
     Backup(PathBuf, oneshot::Sender<Result<()>>),
-    Close(oneshot::Sender<()>),
+    /// There is nothing to be done: look whether the store was closed.
+    Look,
 }
 
 /// The way to one thread.
@@ -31,13 +33,15 @@ enum Message {
 pub(super) struct Lane {
     place: Arc<Place>,
     messages: mpsc::Sender<Message>,
+    /// Has no sender any more when the thread has closed the file.
+    end: watch::Receiver<()>,
 }
 
 /// What a thread receives.
 pub(super) struct Inbox {
+    place: Arc<Place>,
     messages: mpsc::Receiver<Message>,
-    /// Who wants the file closed: dropped, and thereby answered, when it is.
-    closing: Vec<oneshot::Sender<()>>,
+    _end: watch::Sender<()>,
 }
 
 impl Lane {
@@ -50,7 +54,8 @@ impl Lane {
     ) -> Result<Self> {
         let (messages, receiver) = mpsc::channel(WAITING);
         let (opened, answer) = oneshot::channel();
-        let mut inbox = Inbox { messages: receiver, closing: Vec::new() };
+        let (end_sender, end) = watch::channel(());
+        let mut inbox = Inbox { place: place.clone(), messages: receiver, _end: end_sender };
         let (at, clock) = (place.clone(), clock.clone());
         let thread = std::thread::Builder::new().name(name.into()).spawn(move || match File::open(at) {
             Ok(file) => {
@@ -64,7 +69,7 @@ impl Lane {
         });
         thread.map_err(|error| Fault::because(FaultKind::Unavailable, &place.path, error))?;
         answer.await.unwrap_or_else(|_| Err(place.fault(FaultKind::Internal)))?;
-        Ok(Self { place: place.clone(), messages })
+        Ok(Self { place: place.clone(), messages, end })
     }
 
     pub(super) async fn call<T: Send + 'static>(
@@ -80,16 +85,22 @@ impl Lane {
         self.send(Message::Backup(to, caller), answer).await
     }
 
-    pub(super) async fn close(&self) {
-        let (caller, answer) = oneshot::channel();
-        if self.messages.send(Message::Close(caller)).await.is_ok() {
-            // An error means that the thread has ended, which is what was wanted.
-            let _ = answer.await;
-        }
+    /// Lets the thread see that the store was closed. If there is no room for a message it has others to look after.
+    pub(super) fn look(&self) {
+        let _ = self.messages.try_send(Message::Look);
+    }
+
+    /// Waits until the thread has closed the file.
+    pub(super) async fn ended(&self) {
+        // Nothing is ever sent: this is an error, when there is no sender any more.
+        let _ = self.end.clone().changed().await;
     }
 
     async fn send<T>(&self, message: Message, answer: oneshot::Receiver<Result<T>>) -> Result<T> {
         let closed = || StoreError::from(self.place.fault(FaultKind::Closed));
+        if self.place.is_closed.load(Ordering::Acquire) {
+            return Err(closed());
+        }
         self.messages.send(message).await.map_err(|_| closed())?;
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
@@ -101,7 +112,7 @@ pub(super) fn write(mut file: File, clock: &dyn Clock, mut inbox: Inbox) -> Inbo
         match message {
             Message::Op(op) => Group::new(op).commit(&mut file, clock, &mut inbox),
             Message::Backup(to, caller) => drop(caller.send(file.backup(&to))),
-            Message::Close(caller) => inbox.close(caller),
+            Message::Look => {}
         }
     }
     inbox
@@ -113,45 +124,57 @@ pub(super) fn read(mut file: File, clock: &dyn Clock, mut inbox: Inbox) -> Inbox
         match message {
             Message::Op(op) => answer(op, &mut file, clock),
             Message::Backup(to, caller) => drop(caller.send(file.backup(&to))),
-            Message::Close(caller) => inbox.close(caller),
+            Message::Look => {}
         }
     }
     inbox
 }
 
 fn answer(mut op: Box<dyn Op>, file: &mut File, clock: &dyn Clock) {
-    let now = clock.now();
-    let read = file.session().and_then(|session| {
-        match catch_unwind(AssertUnwindSafe(|| op.run(&session.connection, &now))) {
-            Ok(outcome) => outcome.map_err(|error| session.fault_of(error)),
-            Err(_) => Err(session.fault(FaultKind::Internal)),
-        }
-    });
+    let mut read = attempt(&mut op, file, clock);
+    if read.is_err() && file.was_taken_away() {
+        // In the middle, perhaps; perhaps the other thread has put that right by now.
+        read = attempt(&mut op, file, clock);
+    }
     if let Err(fault) = &read {
         file.suspect(fault.kind());
     }
     op.answer(read.err());
 }
 
+fn attempt(op: &mut Box<dyn Op>, file: &mut File, clock: &dyn Clock) -> Result<(), Fault> {
+    let now = clock.now();
+    let session = file.session()?;
+    match catch_unwind(AssertUnwindSafe(|| op.run(&session.connection, &now))) {
+        Ok(outcome) => outcome.map_err(|error| session.fault_of(error)),
+        Err(_) => Err(session.fault(FaultKind::Internal)),
+    }
+}
+
 impl Inbox {
     fn wait(&mut self) -> Option<Message> {
-        self.messages.blocking_recv()
+        let message = self.messages.blocking_recv();
+        self.look();
+        message
     }
 
     /// The next operation, if one is there.
     pub(super) fn next(&mut self) -> Option<Box<dyn Op>> {
         loop {
-            match self.messages.try_recv().ok()? {
+            let message = self.messages.try_recv().ok()?;
+            self.look();
+            match message {
                 Message::Op(op) => return Some(op),
                 Message::Backup(_, caller) => drop(caller),
-                Message::Close(caller) => self.close(caller),
+                Message::Look => {}
             }
         }
     }
 
-    /// Takes no more calls. Those that were sent before are still received.
-    fn close(&mut self, caller: oneshot::Sender<()>) {
-        self.messages.close();
-        self.closing.push(caller);
+    /// Takes no more calls when the store was closed. Those that were sent before are still received.
+    fn look(&mut self) {
+        if self.place.is_closed.load(Ordering::Acquire) {
+            self.messages.close();
+        }
     }
 }
