@@ -19,6 +19,7 @@ pages! {
     bgt_process: "../crates/bgt-process/README.md",
     bgt_sys: "../crates/bgt-sys/README.md",
     bgt_simple: "../crates/bgt-simple/README.md",
+    bgt_store: "../crates/bgt-store/README.md",
     bgt_orchestrator: "../crates/bgt-orchestrator/README.md",
     simple_guide: "../docs/simple.md",
 }
