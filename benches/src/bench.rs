@@ -110,19 +110,31 @@ impl Bench {
     /// # Errors
     /// Where stdout is gone.
     pub fn at_most(&self, name: &str, figure: f64, unit: &str, goal: f64) -> Result {
+        self.absolute(name, figure, &format!("{unit} (goal ≤ {goal})"), Some(figure <= goal))
+    }
+
+    /// Prints a figure that is only to be known, such as what the disk can do: lower is better, nothing is its goal.
+    ///
+    /// # Errors
+    /// Where stdout is gone.
+    pub fn reported(&self, name: &str, figure: f64, unit: &str) -> Result {
+        self.absolute(name, figure, unit, None)
+    }
+
+    fn absolute(&self, name: &str, figure: f64, unit: &str, met: Option<bool>) -> Result {
         self.print(&Line {
             suite: self.suite,
             name,
             against: None,
             ours: figure,
             theirs: None,
-            unit: &format!("{unit} (goal ≤ {goal})"),
+            unit,
             better: Better::Lower,
             ratio: None,
             low: None,
             high: None,
             goal: None,
-            met: Some(figure <= goal),
+            met,
         })
     }
 
