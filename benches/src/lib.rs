@@ -12,6 +12,7 @@ mod line;
 mod options;
 mod rounds;
 pub mod spawn;
+pub mod store;
 
 pub use bench::Bench;
 pub use line::Better;
