@@ -91,8 +91,8 @@ pub struct Fenced {
 /// Something is wrong with where the records are kept.
 ///
 /// What was acknowledged before is not affected. What the failed call wanted was not acknowledged; it was rolled back,
-/// except that after [`FaultKind::Io`] it may turn out to have been done: enqueueing, finishing and requeueing the
-/// same again is safe.
+/// except that after [`FaultKind::Io`] and [`FaultKind::Removed`] it may turn out to have been done: enqueueing, finishing
+/// and requeueing the same again is safe.
 ///
 /// The store itself goes on: the next call tries again, and works as soon as the fault is gone.
 #[derive(Clone, Debug)]

@@ -96,8 +96,9 @@ impl SqliteBuilder {
             is_closed: false.into(),
             closing: Mutex::default(),
         });
-        let writer = Lane::start("bgt-store-write", &place, &self.clock, threads::write).await?;
-        let reader = Lane::start("bgt-store-read", &place, &self.clock, threads::read).await?;
+        let writer = Lane::start("bgt-store-write", &place, &self.clock, threads::write, None).await?;
+        let reader =
+            Lane::start("bgt-store-read", &place, &self.clock, threads::read, Some(writer.clone())).await?;
         Ok(SqliteStore { place, writer, reader })
     }
 }

@@ -7,20 +7,23 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use super::session::{Place, Session, Whereabouts, unavailable};
+use super::threads::Lane;
 use crate::{Fault, FaultKind, Result, StoreError};
 
 pub(super) struct File {
     pub(super) place: Arc<Place>,
     session: Option<Session>,
+    /// Who writes, if that is another thread.
+    writer: Option<Lane>,
     /// Whether a write has failed in a way after which the log may have a hole.
     is_doubtful: bool,
 }
 
 impl File {
     /// Opens the file, or makes it.
-    pub(super) fn open(place: Arc<Place>) -> Result<Self, Fault> {
+    pub(super) fn open(place: Arc<Place>, writer: Option<Lane>) -> Result<Self, Fault> {
         let session = Session::open(&place, true)?;
-        Ok(Self { place, session: Some(session), is_doubtful: false })
+        Ok(Self { place, session: Some(session), writer, is_doubtful: false })
     }
 
     /// The connection, to a file that is where it belongs.
@@ -32,10 +35,10 @@ impl File {
             match session.whereabouts() {
                 Whereabouts::Here => {}
                 Whereabouts::WithoutLog => {
-                    let emptied = session.empty_log();
-                    // The other thread may have done that and gone on with a new log: there is nothing in ours then.
-                    if !session.has_new_log() {
-                        emptied?;
+                    // What was written last is in the log that the writer has: ours may be an earlier one.
+                    match &self.writer {
+                        Some(writer) => writer.settle()?,
+                        None => session.save_log()?,
                     }
                     self.session = None;
                 }

@@ -67,7 +67,7 @@ impl Group {
         }
         match session.whereabouts() {
             Whereabouts::Here => Ok(()),
-            Whereabouts::WithoutLog => session.empty_log(),
+            Whereabouts::WithoutLog => session.save_log(),
             Whereabouts::Gone(fault) => Err(fault),
             Whereabouts::Replaced => Err(session.fault(FaultKind::Removed)),
         }

@@ -127,7 +127,7 @@ pub(super) fn change<E: Into<Refusal>>(
 }
 
 /// Writes a run that was at this status and token. That it still is, is clear from the transaction; the row itself is
-/// asked all the same.
+/// asked all the same. A queued run that was due stays due, also when the wall clock has been set back.
 pub(super) fn save(
     connection: &Connection,
     (seq, run): (i64, &RunRecord),
@@ -136,7 +136,7 @@ pub(super) fn save(
 ) -> Result<(), Stop> {
     let mut update = connection.prepare_cached(
         "UPDATE runs SET status = :status, attempt = :attempt, host = :host, token = :token, not_before = :not_before,
-           ready = :ready, started_at = :started_at, ended_at = :ended_at, cancel_requests = :cancel_requests,
+           ready = :ready OR (ready AND status = 'queued'), started_at = :started_at, ended_at = :ended_at, cancel_requests = :cancel_requests,
            progress = :progress, error = :error, events = :events
          WHERE seq = :seq AND status = :was AND token = :old",
     )?;

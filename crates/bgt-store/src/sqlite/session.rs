@@ -141,9 +141,13 @@ impl Session {
         Ok(())
     }
 
-    /// Whether the log's name leads to another file than ours.
-    pub(super) fn has_new_log(&self) -> bool {
-        self.log.path.exists() && !self.log.is_here()
+    /// Empties the log after its name was removed.
+    pub(super) fn save_log(&self) -> Result<(), Fault> {
+        let emptied = self.empty_log();
+        // Another store here, or another process, may have done that and gone on with a new log: there is nothing in
+        // ours then.
+        let has_new = self.log.path.exists() && !self.log.is_here();
+        if has_new { Ok(()) } else { emptied }
     }
 
     /// Takes the lock for writing at once: a transaction that begins by reading may find that it can no longer write.
@@ -177,7 +181,10 @@ impl Session {
         let busy = self.connection.query_row(checkpoint, [], |row| row.get::<_, bool>(0));
         match busy {
             Ok(false) => Ok(()),
-            Ok(true) => Err(self.place.fault(FaultKind::Locked { patience: self.place.patience })),
+            Ok(true) => {
+                let kind = FaultKind::Locked { patience: self.place.patience };
+                Err(Fault::because(kind, &self.place.path, "its log is being read and cannot be emptied"))
+            }
             Err(error) => Err(self.place.fault_of(error)),
         }
     }

@@ -51,22 +51,24 @@ impl Lane {
         place: &Arc<Place>,
         clock: &Arc<dyn Clock>,
         body: fn(File, &dyn Clock, Inbox) -> Inbox,
+        writer: Option<Self>,
     ) -> Result<Self> {
         let (messages, receiver) = mpsc::channel(WAITING);
         let (opened, answer) = oneshot::channel();
         let (end_sender, end) = watch::channel(());
         let mut inbox = Inbox { place: place.clone(), messages: receiver, _end: end_sender };
         let (at, clock) = (place.clone(), clock.clone());
-        let thread = std::thread::Builder::new().name(name.into()).spawn(move || match File::open(at) {
-            Ok(file) => {
-                if opened.send(Ok(())).is_ok() {
-                    // The file is closed before those hear of it who wait for that.
-                    inbox = body(file, &*clock, inbox);
+        let thread =
+            std::thread::Builder::new().name(name.into()).spawn(move || match File::open(at, writer) {
+                Ok(file) => {
+                    if opened.send(Ok(())).is_ok() {
+                        // The file is closed before those hear of it who wait for that.
+                        inbox = body(file, &*clock, inbox);
+                    }
+                    drop(inbox);
                 }
-                drop(inbox);
-            }
-            Err(fault) => drop(opened.send(Err(fault))),
-        });
+                Err(fault) => drop(opened.send(Err(fault))),
+            });
         thread.map_err(|error| Fault::because(FaultKind::Unavailable, &place.path, error))?;
         answer.await.unwrap_or_else(|_| Err(place.fault(FaultKind::Internal)))?;
         Ok(Self { place: place.clone(), messages, end })
@@ -78,6 +80,18 @@ impl Lane {
     ) -> Result<T> {
         let (op, answer) = op(body);
         self.send(Message::Op(op), answer).await
+    }
+
+    /// Lets the thread that writes look after the file, and waits for that.
+    pub(super) fn settle(&self) -> Result<(), Fault> {
+        let (op, answer) = op(|_, _| Ok(()));
+        let closed = || self.place.fault(FaultKind::Closed);
+        self.messages.blocking_send(Message::Op(op)).map_err(|_| closed())?;
+        match answer.blocking_recv() {
+            Ok(Err(StoreError::Fault(fault))) => Err(fault),
+            Ok(_) => Ok(()),
+            Err(_) => Err(closed()),
+        }
     }
 
     pub(super) async fn backup(&self, to: PathBuf) -> Result<()> {

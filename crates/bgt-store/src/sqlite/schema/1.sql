@@ -1,7 +1,7 @@
 -- Times are milliseconds since 1970 in UTC, texts are legible: the file is for people with `sqlite3` too.
 
 CREATE TABLE runs (
-  seq INTEGER PRIMARY KEY,            -- the order of acceptance
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, -- the order of acceptance; never used twice, or a page could show it twice
   id TEXT NOT NULL UNIQUE,
   name TEXT NOT NULL,
   pattern TEXT NOT NULL,
