@@ -5,7 +5,7 @@
 
 use std::time::SystemTime;
 
-use bgt_core::Status;
+use bgt_core::{Progress, Status};
 
 use crate::clock::Moment;
 use crate::error::Fenced;
@@ -177,6 +177,16 @@ pub(crate) fn close(run: &mut RunRecord, outcome: &Outcome, now: &Moment) -> Res
 pub(crate) fn note(run: &mut RunRecord, text: &str, now: &Moment) -> RunEvent {
     let event = run.event(RunEventKind::Note, now.stored());
     RunEvent { text: Some(limits::text(text)), ..event }
+}
+
+/// How far a run says that it has come. A number that makes no sense counts as unknown: it must not cost the record.
+pub(crate) fn progress(told: &Progress) -> Progress {
+    let mut kept = told.clone();
+    let makes_sense = |number: &f64| number.is_finite() && *number >= 0.0;
+    kept.position = Some(kept.position).filter(makes_sense).unwrap_or_default();
+    kept.total = kept.total.filter(makes_sense);
+    kept.message = kept.message.as_deref().map(limits::text);
+    kept
 }
 
 fn due(not_before: Option<SystemTime>, now: SystemTime) -> SystemTime {

@@ -52,7 +52,7 @@ impl LeaseStore for MemoryStore {
             let seq = state.ids.get(&beat.lease.run).copied();
             let run = seq.and_then(|seq| state.runs.get_mut(&seq)).map(|entry| &mut entry.run);
             match run.filter(|run| run.token == beat.lease.token && run.status == Status::Running) {
-                Some(run) => run.progress = Some(beat.progress),
+                Some(run) => run.progress = Some(rules::progress(&beat.progress)),
                 None => heard.fenced.push(beat.lease),
             }
         }

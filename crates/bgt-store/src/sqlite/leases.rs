@@ -159,7 +159,8 @@ fn heartbeat(connection: &Connection, host: HostId, beats: &[Beat], now: &Moment
     )?;
     for beat in beats {
         let Lease { run, token, .. } = beat.lease;
-        let told = params![run.to_string(), rows::signed(token), rows::to_json(&rules::progress(&beat.progress))?];
+        let told =
+            params![run.to_string(), rows::signed(token), rows::to_json(&rules::progress(&beat.progress))?];
         if progress.execute(told)? == 0 {
             heard.fenced.push(beat.lease);
         }
