@@ -93,6 +93,7 @@ impl State {
     ) -> Result<bool> {
         self.unindex(seq);
         let entry = self.runs.get_mut(&seq).expect("an index that names a run");
+        let was_ready = entry.is_ready && entry.run.status == Status::Queued;
         let outcome = rule(&mut entry.run).map_err(Into::into);
         let outcome = match outcome {
             Ok(step) => {
@@ -109,7 +110,8 @@ impl State {
                 Err(refusal.error)
             }
         };
-        entry.is_ready = entry.run.not_before <= now.wall;
+        // What was due stays due, also when the wall clock has been set back.
+        entry.is_ready = was_ready || entry.run.not_before <= now.wall;
         self.index(seq);
         outcome
     }
