@@ -16,7 +16,7 @@ use crate::{Bench, Better, Case, Result, Side};
 /// Of a log that is a little longer, 1 000 pages are moved to the file, and it is written from its start again.
 const LONG_LOG: u64 = 4_000_000;
 /// For a disk so slow that the log does not become long.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Compares ours with `plain`, each in a file of its own in this folder.
 pub(super) fn measure(bench: &Bench, folder: &Path, setup: &Setup) -> Result {
