@@ -196,7 +196,7 @@ impl fmt::Display for Fault {
                 "the file has version {found}, and this program knows versions up to {known}: update the program, or use another file"
             ),
             FaultKind::Foreign => f.write_str("the file is a database of something else: use another path"),
-            FaultKind::Unavailable => f.write_str("it cannot be opened: check that its folder exists and may be used"),
+            FaultKind::Unavailable => f.write_str("it cannot be opened: check that its folder exists, and the permissions of both"),
             FaultKind::Io => f.write_str("reading or writing failed"),
             FaultKind::Closed => f.write_str("it was closed: open it again"),
             FaultKind::Internal => f.write_str("something happened that should not: please report it"),

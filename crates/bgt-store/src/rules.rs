@@ -31,7 +31,7 @@ pub(crate) struct AttemptEnd {
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) error: StoreError,
-    pub(crate) event: Option<RunEvent>,
+    pub(crate) event: Option<Box<RunEvent>>,
 }
 
 impl From<StoreError> for Refusal {
@@ -226,7 +226,7 @@ impl RunRecord {
         let fenced = Fenced { lease: *lease, status: self.status, owner, token };
         let (host, status, text) = (Some(lease.host), Some(status), text.map(limits::text));
         let event = RunEvent { host, status, text, ..self.event(RunEventKind::Refused, now.stored()) };
-        Err(Refusal { error: StoreError::Fenced(Box::new(fenced)), event: Some(event) })
+        Err(Refusal { error: StoreError::Fenced(Box::new(fenced)), event: Some(Box::new(event)) })
     }
 
     fn end(

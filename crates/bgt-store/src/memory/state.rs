@@ -106,7 +106,7 @@ impl State {
                 Ok(changed)
             }
             Err(refusal) => {
-                entry.events.extend(refusal.event);
+                entry.events.extend(refusal.event.map(|event| *event));
                 Err(refusal.error)
             }
         };

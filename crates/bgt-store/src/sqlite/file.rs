@@ -15,6 +15,8 @@ pub(super) struct File {
     session: Option<Session>,
     /// Who writes, if that is another thread.
     writer: Option<Lane>,
+    /// Whether something has failed after which a new connection is needed.
+    is_suspect: bool,
     /// Whether a write has failed in a way after which the log may have a hole.
     is_doubtful: bool,
 }
@@ -23,34 +25,33 @@ impl File {
     /// Opens the file, or makes it.
     pub(super) fn open(place: Arc<Place>, writer: Option<Lane>) -> Result<Self, Fault> {
         let session = Session::open(&place, true)?;
-        Ok(Self { place, session: Some(session), writer, is_doubtful: false })
+        Ok(Self { place, session: Some(session), writer, is_suspect: false, is_doubtful: false })
     }
 
     /// The connection, to a file that is where it belongs.
     ///
-    /// One that was taken away is kept open: what it holds may be all there is. It is given up when another store has
-    /// been put in its place.
+    /// One that was taken away is kept open: what it holds may be all there is. None is given up before there is another.
     pub(super) fn session(&mut self) -> Result<&Session, Fault> {
-        if let Some(session) = &self.session {
-            match session.whereabouts() {
-                Whereabouts::Here => {}
-                Whereabouts::WithoutLog => {
-                    // What was written last is in the log that the writer has: ours may be an earlier one.
-                    match &self.writer {
-                        Some(writer) => writer.settle()?,
-                        None => session.save_log()?,
+        let has_to_change = match self.opened()?.whereabouts() {
+            Whereabouts::Here => self.is_suspect,
+            Whereabouts::WithoutLog => {
+                // What was written last is in the log that the writer has: ours may be an earlier one.
+                match &self.writer {
+                    // If the writer cannot, what it holds can still be read.
+                    Some(writer) => writer.settle().is_ok(),
+                    None => {
+                        self.opened()?.save_log()?;
+                        true
                     }
-                    self.session = None;
-                }
-                Whereabouts::Gone(fault) => return Err(fault),
-                Whereabouts::Replaced => {
-                    session.leave()?;
-                    let replacement = Session::open(&self.place, false)?;
-                    self.session = Some(replacement);
                 }
             }
-        }
-        if self.session.is_none() {
+            Whereabouts::Gone(fault) => return Err(fault),
+            Whereabouts::Replaced => {
+                self.opened()?.leave()?;
+                true
+            }
+        };
+        if has_to_change {
             let session = Session::open(&self.place, false)?;
             // Linux forgets what it could not write as soon as it has told somebody: a later fsync is no proof that the
             // log is whole (https://lwn.net/Articles/752063/). So nothing is built on it.
@@ -60,7 +61,13 @@ impl File {
             }
             tracing::info!(path = %self.place.path.display(), "store opened again");
             self.session = Some(session);
+            self.is_suspect = false;
         }
+        self.opened()
+    }
+
+    /// The connection as it is. There always is one until the end.
+    fn opened(&self) -> Result<&Session, Fault> {
         self.session.as_ref().ok_or_else(|| self.place.fault(FaultKind::Internal))
     }
 
@@ -71,28 +78,21 @@ impl File {
 
     /// After a fault: whether the next call needs a new connection.
     pub(super) fn suspect(&mut self, kind: FaultKind) {
-        let is_fine = matches!(kind, FaultKind::Locked { .. } | FaultKind::Removed);
-        if !is_fine && !self.was_taken_away() {
-            self.session = None;
-        }
+        self.is_suspect |= !matches!(kind, FaultKind::Locked { .. } | FaultKind::Removed | FaultKind::Full);
     }
 
-    /// Whether there is a connection, and not all of its files are where they belong.
+    /// Whether not all of its files are where they belong.
     pub(super) fn was_taken_away(&self) -> bool {
-        let is_here = |session: &Session| matches!(session.whereabouts(), Whereabouts::Here);
-        self.session.as_ref().is_some_and(|session| !is_here(session))
+        self.opened().is_ok_and(|session| !matches!(session.whereabouts(), Whereabouts::Here))
     }
 
     /// From whatever is held, whether or not its file still has a name.
-    pub(super) fn backup(&mut self, to: &Path) -> Result<()> {
+    pub(super) fn backup(&self, to: &Path) -> Result<()> {
         let to = super::absolute(to)?;
         let Some(name) = to.to_str() else {
             return Err(StoreError::invalid("the path of a backup", format!("{to:?}"), "UTF-8"));
         };
-        let session = match &self.session {
-            Some(session) => session,
-            None => self.session()?,
-        };
+        let session = self.opened()?;
         bgt_sys::create_private(&to).map_err(|error| {
             if error.kind() == std::io::ErrorKind::AlreadyExists {
                 let expected = "a file that does not exist yet";

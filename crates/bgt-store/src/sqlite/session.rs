@@ -81,6 +81,11 @@ impl Session {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let sql = |error| place.fault_of(error);
         let connection = Connection::open_with_flags(path, flags).map_err(sql)?;
+        // Before SQLite makes a log that may only be read too, and leaves it there.
+        if connection.is_readonly(MAIN_DB).map_err(sql)? {
+            let what = "the system allows to read it, not to write it";
+            return Err(Fault::because(FaultKind::ReadOnly, path, what));
+        }
         // SQLite follows links, and keeps its files beside what they lead to.
         let real = connection.path().map_or_else(|| path.clone(), PathBuf::from);
         let beside = |suffix| {
@@ -97,14 +102,6 @@ impl Session {
         connection.set_prepared_statement_cache_capacity(128);
         schema::prepare(&connection, place, may_create)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(sql)?;
-        // What was opened once and may only be read by now can still be read.
-        if may_create && connection.is_readonly(MAIN_DB).map_err(sql)? {
-            return Err(Fault::because(
-                FaultKind::ReadOnly,
-                path,
-                "the system allows to read it, not to write it",
-            ));
-        }
         let [log, index] = [log, index].map(|path| Beside { file: bgt_sys::file_id(&path).ok(), path });
         Ok(Self { connection, place: place.clone(), file, log, index })
     }
@@ -143,11 +140,14 @@ impl Session {
 
     /// Empties the log after its name was removed.
     pub(super) fn save_log(&self) -> Result<(), Fault> {
-        let emptied = self.empty_log();
-        // Another store here, or another process, may have done that and gone on with a new log: there is nothing in
-        // ours then.
-        let has_new = self.log.path.exists() && !self.log.is_here();
-        if has_new { Ok(()) } else { emptied }
+        match self.empty_log() {
+            // Another store here, or another process, may have done that and gone on with a new log. There is nothing in
+            // ours then, and too little is read from it.
+            Err(fault) if fault.kind() == FaultKind::Io && self.log.path.is_file() && !self.log.is_here() => {
+                Ok(())
+            }
+            emptied => emptied,
+        }
     }
 
     /// Takes the lock for writing at once: a transaction that begins by reading may find that it can no longer write.
