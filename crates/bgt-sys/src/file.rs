@@ -1,4 +1,4 @@
-//! Which file a path names, and a new file that is nobody else's to read.
+//! Which file a path names, and new files and folders that are nobody else's to read.
 
 use std::io;
 use std::path::Path;
@@ -69,4 +69,18 @@ pub fn file_id(path: &Path) -> io::Result<FileId> {
 /// - Windows: the file inherits who may use it from its folder.
 pub fn create_private(path: &Path) -> io::Result<()> {
     os::create_private(path)
+}
+
+/// Creates a folder that only its owner may list, enter and write to, from the first moment on. Those above it must exist.
+///
+/// # Errors
+///
+/// `AlreadyExists` when the path names something, be it a link to nothing; else what the system said.
+///
+/// # Platform-specific behavior
+///
+/// - Unix: mode 0700, or less if the umask says so.
+/// - Windows: the folder inherits who may use it from the one above.
+pub fn create_private_folder(path: &Path) -> io::Result<()> {
+    os::create_private_folder(path)
 }

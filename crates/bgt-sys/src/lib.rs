@@ -33,7 +33,8 @@
 //! | its end is seen by | pidfd (Linux), else SIGCHLD, before it is reaped | a wait of the system's thread pool |
 //! | pipes | non-blocking, on tokio's reactor | overlapped named pipes, on tokio's reactor |
 //!
-//! For state that outlives a process: [`since_boot`] and [`boot_id`], [`file_id`] and [`create_private`].
+//! For state that outlives a process: [`since_boot`] and [`boot_id`], [`file_id`], [`create_private`] and
+//! [`create_private_folder`].
 //!
 //! On Linux the environment variable `BGT_BACKEND=portable` makes this process use what other Unixes use instead of
 //! pidfds; the test suite runs once with each.
@@ -61,7 +62,7 @@ use windows as os;
 pub use boot::{boot_id, since_boot};
 pub use errors::{is_bad_format, is_too_long};
 pub use exit::{Ended, Outcome, Usage};
-pub use file::{FileId, create_private, file_id};
+pub use file::{FileId, create_private, create_private_folder, file_id};
 pub use open::open;
 pub use os::{Child, PipeReader, PipeWriter, is_executable, is_store_alias, signal_name, spawn};
 pub use quote::quote;

@@ -18,7 +18,7 @@ mod watch;
 
 pub(crate) use boot::{boot_id, since_boot};
 pub use child::Child;
-pub(crate) use file::{create_private, file_id};
+pub(crate) use file::{create_private, create_private_folder, file_id};
 pub use pipe::{PipeReader, PipeWriter};
 pub use spawn::spawn;
 

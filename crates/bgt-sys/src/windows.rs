@@ -16,7 +16,7 @@ use std::io;
 pub use alias::is_store_alias;
 pub(crate) use boot::{boot_id, since_boot};
 pub use child::Child;
-pub(crate) use file::{create_private, file_id};
+pub(crate) use file::{create_private, create_private_folder, file_id};
 pub use pipe::{PipeReader, PipeWriter};
 pub use spawn::spawn;
 

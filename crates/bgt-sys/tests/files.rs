@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::ErrorKind;
 
-use bgt_sys::{create_private, file_id};
+use bgt_sys::{create_private, create_private_folder, file_id};
 use bgt_testkit::Scratch;
 
 #[test]
@@ -106,6 +106,29 @@ fn what_exists_is_refused_and_left_alone() {
     assert_eq!(file_id(&path).unwrap(), id);
     let nowhere = scratch.path("no such folder").join("state");
     assert_eq!(create_private(&nowhere).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn a_folder_that_exists_is_told_apart_from_one_that_is_new() {
+    let scratch = Scratch::new();
+    let path = scratch.path("folder");
+    create_private_folder(&path).unwrap();
+    create_private(&path.join("state")).unwrap();
+    assert_eq!(create_private_folder(&path).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert!(path.join("state").exists());
+    let nowhere = scratch.path("no such folder").join("folder");
+    assert_eq!(create_private_folder(&nowhere).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_owner_may_use_a_private_folder() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let scratch = Scratch::new();
+    let path = scratch.path("folder");
+    create_private_folder(&path).unwrap();
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o7777, 0o700);
 }
 
 #[cfg(unix)]
