@@ -8,10 +8,10 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
-use crate::cut::{Block, first_line, text_of};
+use crate::Line;
+use crate::lines::Lines;
 use crate::log::Shared;
 use crate::ring::{Placed, Position};
-use crate::{Line, LineEnd};
 
 /// Where a reader begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,8 +35,19 @@ pub enum From {
 pub enum Entry {
     /// The next line.
     Line(Line),
-    /// Lines that are not held any more: the reader was too slow, or came too late.
+    /// Lines that are not held any more, neither in memory nor in files: the reader was too slow, or came too late.
     Gap(Gap),
+}
+
+impl Entry {
+    /// The number of the line, or of the last line that is missing: where to [go on](From::After).
+    #[must_use]
+    pub fn last(&self) -> u64 {
+        match self {
+            Self::Line(line) => line.seq,
+            Self::Gap(gap) => gap.last,
+        }
+    }
 }
 
 /// Lines that a reader did not get.
@@ -48,8 +59,8 @@ pub struct Gap {
     pub first: u64,
     /// The number of the last.
     pub last: u64,
-    /// Their bytes, with what ended them.
-    pub bytes: u64,
+    /// Their bytes, with what ended them; `None` where nobody knows: the reader came from elsewhere, or from files.
+    pub bytes: Option<u64>,
 }
 
 impl Gap {
@@ -62,8 +73,8 @@ impl Gap {
 
 /// Reads a log: a stream of its entries, which ends when the log is over and everything was read.
 ///
-/// It holds at most 64 KiB and one block of output for itself; everything else it finds in the log when it asks. Dropping
-/// it changes nothing for anybody.
+/// It holds at most 64 KiB and one block of output for itself; everything else it finds in the log when it asks: in memory,
+/// or where the log has files, in those. Dropping it changes nothing for anybody.
 ///
 /// # Cancel safety
 ///
@@ -73,14 +84,24 @@ pub struct Follower {
     log: Arc<Shared>,
     number: u64,
     position: Position,
-    /// Blocks that were taken from the log, and how much of the first was read.
+    /// Blocks that were taken from the log, and what is left of the one before them.
     blocks: VecDeque<Placed>,
-    read: usize,
+    lines: Option<Lines>,
+    #[cfg(feature = "files")]
+    behind: crate::files::Behind,
 }
 
 impl Follower {
     pub(crate) fn new(log: Arc<Shared>, number: u64, position: Position) -> Self {
-        Self { log, number, position, blocks: VecDeque::new(), read: 0 }
+        Self {
+            log,
+            number,
+            position,
+            blocks: VecDeque::new(),
+            lines: None,
+            #[cfg(feature = "files")]
+            behind: crate::files::Behind::default(),
+        }
     }
 
     /// The next entry, as soon as there is one; `None` when the log is over.
@@ -99,15 +120,24 @@ impl Follower {
             if let Some(line) = self.line() {
                 return Poll::Ready(Some(Entry::Line(line)));
             }
+            #[cfg(feature = "files")]
+            if let Some((entry, fault)) = std::task::ready!(self.behind.poll_entry(cx)) {
+                self.position = Position { seq: entry.last(), bytes: None };
+                self.log.note(fault);
+                return Poll::Ready(Some(entry));
+            }
             let Some(read) = std::task::ready!(self.log.poll_read(self.number, self.position, cx)) else {
                 return Poll::Ready(None);
             };
+            #[cfg(feature = "files")]
+            if let (Some(missing), Some(files)) = (read.missing, &self.log.files) {
+                self.behind.want(files.folder(), self.position.seq, missing);
+                continue;
+            }
             self.blocks.extend(read.blocks);
-            self.read = 0;
             if let Some(missing) = read.missing {
                 let first = self.position.seq + 1;
-                self.position.seq += missing.lines;
-                self.position.bytes += missing.bytes;
+                self.position = Position { seq: self.position.seq + missing.lines, bytes: None };
                 let gap = Gap { first, last: self.position.seq, bytes: missing.bytes };
                 return Poll::Ready(Some(Entry::Gap(gap)));
             }
@@ -117,39 +147,12 @@ impl Follower {
     /// The next line of what was taken from the log.
     fn line(&mut self) -> Option<Line> {
         loop {
-            let placed = self.blocks.front()?;
-            let rest = placed.block.bytes.slice(self.read..);
-            if rest.is_empty() {
-                self.blocks.pop_front();
-                self.read = 0;
-                continue;
+            if let Some(line) = self.lines.as_mut().and_then(Iterator::next) {
+                self.position = Position { seq: line.seq, bytes: self.lines.as_ref().map(Lines::offset) };
+                return Some(line);
             }
-            // Where it was begun in the middle.
-            let is_before = placed.offset + (self.read as u64) < self.position.bytes;
-            let (text, length, end) = cut(&placed.block, &rest);
-            self.read += length;
-            if is_before {
-                continue;
-            }
-            self.position.seq += 1;
-            self.position.bytes += length as u64;
-            let (at, source) = (placed.block.at, placed.block.source);
-            return Some(Line { seq: self.position.seq, at, source, bytes: rest.slice(..text), end });
+            self.lines = Some(Lines::after(self.blocks.pop_front()?, self.position.seq));
         }
-    }
-}
-
-/// The length of the text, the length with what ended it, and what that was.
-fn cut(block: &Block, rest: &[u8]) -> (usize, usize, LineEnd) {
-    if !block.is_whole {
-        return (rest.len(), rest.len(), LineEnd::Part);
-    }
-    match first_line(rest) {
-        Some(cut) if cut.by_return => (cut.text, cut.next, LineEnd::Return),
-        Some(cut) => (cut.text, cut.next, LineEnd::Newline),
-        // What followed the returns, and was no newline, is in another block.
-        None if rest.ends_with(b"\r") => (text_of(rest).len(), rest.len(), LineEnd::Return),
-        None => (rest.len(), rest.len(), LineEnd::Eof),
     }
 }
 

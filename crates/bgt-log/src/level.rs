@@ -77,11 +77,11 @@ fn of_text(line: &[u8]) -> Option<Level> {
     if let Some(level) = of_priority(line).or_else(|| of_letter(line)).or_else(|| of_field(line)) {
         return Some(level);
     }
-    let words = line.split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_').filter(|word| !word.is_empty());
+    let words =
+        line.split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_').filter(|word| !word.is_empty());
     // What comes before it is no prose: numbers, or names in brackets.
     let mut before = 0;
-    let mut place = 0;
-    for word in words {
+    for (place, word) in words.enumerate() {
         let start = word.as_ptr() as usize - line.as_ptr() as usize;
         let is_digits = word.iter().any(u8::is_ascii_digit);
         if let Some(level) = named(word) {
@@ -91,7 +91,6 @@ fn of_text(line: &[u8]) -> Option<Level> {
             return (is_marked || is_first).then_some(level);
         }
         before += usize::from(!is_digits);
-        place += 1;
         if before > WORDS_BEFORE {
             return None;
         }
@@ -142,7 +141,12 @@ fn of_field(line: &[u8]) -> Option<Level> {
         let (key, value) = (&field[..split], &field[split + 1..]);
         is_key(key).then_some(value)
     })?;
-    named(value.trim_ascii().strip_prefix(b"\"").map_or(value, |value| value.strip_suffix(b"\"").unwrap_or(value)))
+    named(
+        value
+            .trim_ascii()
+            .strip_prefix(b"\"")
+            .map_or(value, |value| value.strip_suffix(b"\"").unwrap_or(value)),
+    )
 }
 
 fn is_key(key: &[u8]) -> bool {

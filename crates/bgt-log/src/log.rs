@@ -55,13 +55,17 @@ pub struct Log {
 
 pub(crate) struct Shared {
     state: Mutex<State>,
+    #[cfg(feature = "files")]
+    pub(crate) files: Option<crate::files::Files>,
 }
 
-struct State {
-    ring: Ring,
+pub(crate) struct State {
+    pub(crate) ring: Ring,
     stdout: Cutter,
     stderr: Cutter,
-    is_over: bool,
+    pub(crate) is_over: bool,
+    #[cfg(feature = "files")]
+    pub(crate) progress: crate::files::Progress,
     /// Those who have read everything, by the number of the follower.
     waiting: HashMap<u64, Waker>,
     followers: u64,
@@ -73,10 +77,12 @@ struct State {
 pub struct Extent {
     /// The number of the last line; 0 before the first.
     pub last: u64,
-    /// The number of the first line that is still held, or will be.
+    /// The number of the first line that is still held, in memory or in files, or will be.
     pub first: u64,
-    /// The bytes of all lines, with what ended them.
+    /// The bytes of all lines, with what ended them. Of a log that goes on in files: since it was opened.
     pub bytes: u64,
+    /// The number of the last line that is in a file, or was given up when it was its turn; `None` without files.
+    pub written: Option<u64>,
     /// Whether nothing will follow.
     pub is_over: bool,
 }
@@ -97,18 +103,111 @@ impl Log {
     /// A log that keeps so much.
     #[must_use]
     pub fn keeping(keep: Keep) -> Self {
-        let state = State {
-            ring: Ring::new(keep),
-            stdout: Cutter::new(Source::Stdout, LONGEST),
-            stderr: Cutter::new(Source::Stderr, LONGEST),
-            is_over: false,
-            waiting: HashMap::new(),
-            followers: 0,
+        let shared = Shared {
+            state: Mutex::new(State::new(Ring::new(keep))),
+            #[cfg(feature = "files")]
+            files: None,
         };
-        Self { shared: Arc::new(Shared { state: Mutex::new(state) }) }
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// A log that keeps so much in memory, and everything in files, within their quota. It goes on where the files end.
+    ///
+    /// Every line is in a file before the [`write`](Sink::write) that brought its end answers: no end of this process, not
+    /// even a kill, loses it. (A loss of power may.) Lines are written by a thread of tokio's for blocking work, one at a
+    /// time, while the run waits: a slow disk slows the run, as a slow terminal would. Readers do not wait for it.
+    ///
+    /// A fault of the files, such as a full disk, neither ends the run nor the log: it goes on in memory, tells by
+    /// [`file_error`](Self::file_error), and every further line tries again. What memory holds is then written late; what
+    /// it does not is missing in the files, and a gap for their readers.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be made, listed or read. Nothing is written before the first line.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it answers it leaves at most an empty folder. A dropped `write` has taken its chunk, and loses
+    /// nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bgt_core::RunId;
+    /// use bgt_log::{Chunk, Keep, Log, LogFiles, Sink, Source};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let base = std::env::temp_dir().join(format!("bgt-log-{}", std::process::id()));
+    /// let files = LogFiles::of_run(&base, RunId::new());
+    /// let log = Log::with_files(Keep::default(), files.clone()).await?;
+    /// let at = std::time::SystemTime::UNIX_EPOCH;
+    /// log.write(Chunk { source: Source::Stdout, at, bytes: "hello\n".into() }).await?;
+    ///
+    /// let file = files.folder().join("00000000000000000001.log");
+    /// assert_eq!(std::fs::read_to_string(file)?, "1970-01-01T00:00:00.000000000Z stdout F hello\n");
+    /// # std::fs::remove_dir_all(base)?;
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "files")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "files")))]
+    pub async fn with_files(keep: Keep, files: crate::LogFiles) -> Result<Self, crate::FileError> {
+        let folder = files.folder().to_owned();
+        let opened = tokio::task::spawn_blocking(move || crate::files::Files::open(files)).await;
+        let (files, progress) = opened.unwrap_or_else(|error| Err(crate::FileError::lost(&folder, error)))?;
+        let ring = Ring::continuing(keep, progress.last);
+        let state = State { progress, ..State::new(ring) };
+        Ok(Self { shared: Arc::new(Shared { state: Mutex::new(state), files: Some(files) }) })
+    }
+
+    /// Waits until everything that came is in files, and their end if the log is [finished](Self::finish). Without files
+    /// it answers at once.
+    ///
+    /// Only after [`finish`](Self::finish) it is of use: what [`write`](Sink::write) took is written when that answers. What
+    /// could not be written is tried once more.
+    ///
+    /// # Errors
+    ///
+    /// When something could not be written. It still is in memory as far as that holds.
+    ///
+    /// # Cancel safety
+    ///
+    /// What it waits for happens without it.
+    #[cfg(feature = "files")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "files")))]
+    pub async fn flush(&self) -> Result<(), crate::FileError> {
+        if self.shared.files.is_none() {
+            return Ok(());
+        }
+        let (last, is_over) = {
+            let state = self.shared.state();
+            (state.ring.last(), state.is_over)
+        };
+        self.shared.start_writing();
+        self.shared.settled(last, is_over).await;
+        let state = self.shared.state();
+        match &state.progress.fault {
+            Some(fault) if !state.progress.is_written(last, is_over) => Err(fault.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The latest fault of the files, if there was one; it stays when writing goes on. Whether it does, [`Extent::written`]
+    /// says.
+    #[cfg(feature = "files")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "files")))]
+    #[must_use]
+    pub fn file_error(&self) -> Option<crate::FileError> {
+        self.shared.state().progress.fault.clone()
     }
 
     /// Nothing follows: what has no newline yet is a line, and readers come to an end. Again is fine.
+    ///
+    /// Where the log has files, their end is written soon after, which `flush` waits for. Outside of a tokio runtime this
+    /// call blocks until it is.
     pub fn finish(&self) {
         let mut state = self.shared.state();
         let State { ring, stdout, stderr, is_over, waiting, .. } = &mut *state;
@@ -119,10 +218,11 @@ impl Log {
         let waiting = std::mem::take(waiting);
         drop(state);
         waiting.into_values().for_each(Waker::wake);
+        #[cfg(feature = "files")]
+        self.shared.start_writing();
     }
 
     /// Reads from there on: what is held at once, and what follows as it comes.
-    #[must_use]
     pub fn subscribe(&self, from: From) -> Follower {
         let mut state = self.shared.state();
         state.followers += 1;
@@ -136,35 +236,82 @@ impl Log {
     pub fn extent(&self) -> Extent {
         let state = self.shared.state();
         let (first, last, bytes) = (state.ring.first(), state.ring.last(), state.ring.bytes());
-        Extent { last, first, bytes, is_over: state.is_over }
+        #[cfg(feature = "files")]
+        let (first, written) = match &self.shared.files {
+            Some(_) => (first.min(state.progress.first), Some(state.progress.last)),
+            None => (first, None),
+        };
+        #[cfg(not(feature = "files"))]
+        let written = None;
+        Extent { last, first, bytes, written, is_over: state.is_over }
     }
 }
 
 #[async_trait]
 impl Sink for Log {
     async fn write(&self, chunk: Chunk) -> Result<(), SinkClosed> {
-        let mut state = self.shared.state();
-        if state.is_over {
-            return Err(SinkClosed);
-        }
-        let State { ring, stdout, stderr, waiting, .. } = &mut *state;
-        let before = ring.last();
-        let mut give = |block: Block| ring.push(block);
-        match chunk.source {
-            Source::Stderr => stderr.push(chunk, &mut give),
-            _ => stdout.push(chunk, &mut give),
-        }
-        let waiting = if ring.last() == before { HashMap::new() } else { std::mem::take(waiting) };
-        drop(state);
-        waiting.into_values().for_each(Waker::wake);
+        let last = self.shared.take(chunk)?;
+        #[cfg(feature = "files")]
+        self.shared.settled(last, false).await;
+        #[cfg(not(feature = "files"))]
+        let _ = last;
         Ok(())
+    }
+}
+
+impl State {
+    fn new(ring: Ring) -> Self {
+        Self {
+            ring,
+            stdout: Cutter::new(Source::Stdout, LONGEST),
+            stderr: Cutter::new(Source::Stderr, LONGEST),
+            is_over: false,
+            #[cfg(feature = "files")]
+            progress: crate::files::Progress::default(),
+            waiting: HashMap::new(),
+            followers: 0,
+        }
     }
 }
 
 impl Shared {
     // Nothing of a caller's runs under the lock, and nothing in there is meant to panic.
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a chunk at once; the number of the last line that ended with it or before.
+    fn take(self: &Arc<Self>, chunk: Chunk) -> Result<u64, SinkClosed> {
+        let mut state = self.state();
+        if state.is_over {
+            return Err(SinkClosed);
+        }
+        let State { ring, stdout, stderr, waiting, .. } = &mut *state;
+        let before = ring.last();
+        #[cfg(feature = "files")]
+        ring.make_room();
+        let mut give = |block: Block| ring.push(block);
+        match chunk.source {
+            Source::Stderr => stderr.push(chunk, &mut give),
+            _ => stdout.push(chunk, &mut give),
+        }
+        let last = ring.last();
+        if last > before {
+            let waiting = std::mem::take(waiting);
+            drop(state);
+            waiting.into_values().for_each(Waker::wake);
+            #[cfg(feature = "files")]
+            self.start_writing();
+        }
+        Ok(last)
+    }
+
+    /// Keeps what went wrong with the files.
+    #[cfg(feature = "files")]
+    pub(crate) fn note(&self, fault: Option<crate::FileError>) {
+        if fault.is_some() {
+            self.state().progress.fault = fault;
+        }
     }
 
     /// The next blocks from a position on, or nothing if there will be none.
@@ -176,7 +323,7 @@ impl Shared {
     ) -> Poll<Option<Read>> {
         let mut state = self.state();
         let read = state.ring.read(position);
-        if !read.blocks.is_empty() {
+        if !read.blocks.is_empty() || read.missing.is_some() {
             return Poll::Ready(Some(read));
         }
         if state.is_over {

@@ -1,6 +1,6 @@
 //! The latest lines, in a bounded space. Pure: no clock, no lock.
 //!
-//! Owns: sequence numbers, and what is given up when there is no more room.
+//! Owns: sequence numbers, and what is given up when there is no more room: lines that still wait for a file last.
 //! Never does: cut lines apart.
 
 use std::collections::VecDeque;
@@ -30,7 +30,7 @@ impl Default for Keep {
 pub(crate) struct Placed {
     /// The number of its first line; the first of all is 1.
     pub(crate) first: u64,
-    /// The bytes of output before it.
+    /// The bytes of output before it, since this ring began.
     pub(crate) offset: u64,
     pub(crate) block: Block,
 }
@@ -50,10 +50,14 @@ impl Placed {
 pub(crate) struct Ring {
     keep: Keep,
     blocks: VecDeque<Placed>,
+    /// The number of the last line before this ring; 0 but where an earlier log is continued.
+    base: u64,
     /// The number of the last line, 0 before the first.
     last: u64,
-    /// The bytes of all lines so far.
+    /// The bytes of all lines since `base`.
     bytes: u64,
+    /// The number of the last line that need not wait here for a file.
+    written: u64,
 }
 
 /// How far a reader is.
@@ -61,8 +65,8 @@ pub(crate) struct Ring {
 pub(crate) struct Position {
     /// The number of the last line that it has seen.
     pub(crate) seq: u64,
-    /// The bytes of all lines up to that one.
-    pub(crate) bytes: u64,
+    /// The bytes of all lines up to that one, where they are known.
+    pub(crate) bytes: Option<u64>,
 }
 
 /// What a reader gets.
@@ -76,21 +80,52 @@ pub(crate) struct Read {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Missing {
     pub(crate) lines: u64,
-    pub(crate) bytes: u64,
+    pub(crate) bytes: Option<u64>,
 }
+
+/// How much more than asked for is kept while it waits for a file, in bytes: what a slow disk may be behind.
+#[cfg(feature = "files")]
+const WAITING: u64 = 1 << 20;
 
 /// How many bytes are given to a reader at once: what a reader holds is not given up when the ring moves on.
 const AT_ONCE: usize = 64 << 10;
 
 impl Ring {
     pub(crate) fn new(keep: Keep) -> Self {
-        Self { keep, blocks: VecDeque::new(), last: 0, bytes: 0 }
+        Self { keep, blocks: VecDeque::new(), base: 0, last: 0, bytes: 0, written: u64::MAX }
+    }
+
+    /// One that goes on after this line of a log in files. Lines wait here until they are [written](Self::written).
+    #[cfg(feature = "files")]
+    pub(crate) fn continuing(keep: Keep, base: u64) -> Self {
+        Self { base, last: base, written: base, ..Self::new(keep) }
     }
 
     pub(crate) fn push(&mut self, block: Block) {
         let placed = Placed { first: self.last + 1, offset: self.bytes, block };
         (self.last, self.bytes) = (placed.last(), placed.end());
         self.blocks.push_back(placed);
+        self.give_up();
+    }
+
+    /// Lines up to this one need not wait for a file any more.
+    #[cfg(feature = "files")]
+    pub(crate) fn written(&mut self, seq: u64) {
+        self.written = seq;
+        self.give_up();
+    }
+
+    /// Gives up what has waited for a file too long. Before a chunk, not within one: a chunk is never too large to be
+    /// written.
+    #[cfg(feature = "files")]
+    pub(crate) fn make_room(&mut self) {
+        let most = (self.keep.bytes as u64).saturating_add(WAITING);
+        while self.blocks.front().is_some_and(|oldest| self.bytes - oldest.offset > most) {
+            self.blocks.pop_front();
+        }
+    }
+
+    fn give_up(&mut self) {
         // The latest block stays, however small the space.
         while self.blocks.len() > 1 && !self.fits() {
             self.blocks.pop_front();
@@ -99,7 +134,9 @@ impl Ring {
 
     fn fits(&self) -> bool {
         let Some(oldest) = self.blocks.front() else { return true };
-        self.bytes - oldest.offset <= self.keep.bytes as u64 && self.last - oldest.first < self.keep.lines
+        let fits = self.bytes - oldest.offset <= self.keep.bytes as u64
+            && self.last - oldest.first < self.keep.lines;
+        fits || oldest.last() > self.written
     }
 
     pub(crate) fn last(&self) -> u64 {
@@ -125,9 +162,11 @@ impl Ring {
             is_next
         });
         let blocks: Vec<_> = blocks.cloned().collect();
-        let missing = blocks.first().filter(|placed| placed.first > position.seq + 1).map(|placed| Missing {
-            lines: placed.first - position.seq - 1,
-            bytes: placed.offset.saturating_sub(position.bytes),
+        let (next, offset) =
+            blocks.first().map_or((self.last + 1, self.bytes), |placed| (placed.first, placed.offset));
+        let missing = (next > position.seq + 1).then(|| Missing {
+            lines: next - position.seq - 1,
+            bytes: position.bytes.map(|bytes| offset.saturating_sub(bytes)),
         });
         Read { missing, blocks }
     }
@@ -135,21 +174,23 @@ impl Ring {
     /// Where a reader begins. Of a line in the middle of a block the bytes before it are counted.
     pub(crate) fn position(&self, from: From) -> Position {
         let seq = match from {
-            From::Start => return Position::default(),
+            From::Start => 0,
             From::After(seq) => seq.min(self.last),
             From::Tail(lines) => self.last.saturating_sub(lines),
             From::Now => self.last,
         };
         let place = self.blocks.partition_point(|placed| placed.last() <= seq);
-        let Some(placed) = self.blocks.get(place) else { return Position { seq, bytes: self.bytes } };
-        let lines = (seq + 1).checked_sub(placed.first);
-        let bytes = lines.map_or(placed.offset, |lines| {
-            let mut end = 0;
-            for _ in 0..lines {
-                end += first_line(&placed.block.bytes[end..]).map_or(0, |cut| cut.next);
-            }
-            placed.offset + end as u64
-        });
+        let bytes = match self.blocks.get(place) {
+            _ if seq == self.base => Some(0),
+            None => (seq == self.last).then_some(self.bytes),
+            Some(placed) => (seq + 1).checked_sub(placed.first).map(|lines| {
+                let mut end = 0;
+                for _ in 0..lines {
+                    end += first_line(&placed.block.bytes[end..]).map_or(0, |cut| cut.next);
+                }
+                placed.offset + end as u64
+            }),
+        };
         Position { seq, bytes }
     }
 }

@@ -81,14 +81,18 @@ async fn the_bytes_of_a_gap_are_those_that_were_not_read() {
     log.write(chunk(Source::Stdout, b"1\n22\n".to_vec())).await.unwrap();
     let Some(Entry::Line(line)) = reader.next().await else { panic!() };
     assert_eq!(line.text(), "1");
-    drop(reader);
     for n in 0..10 {
         log.write(chunk(Source::Stdout, format!("line {n}\r\n").into_bytes())).await.unwrap();
     }
+    // The rest of what it has taken, and then what it has missed.
+    let Some(Entry::Line(line)) = reader.next().await else { panic!() };
+    assert_eq!(line.text(), "22");
+    let Some(Entry::Gap(gap)) = reader.next().await else { panic!() };
+    assert_eq!((gap.first, gap.last, gap.bytes), (3, 11, Some(72)));
     let mut reader = log.subscribe(From::After(1));
     let Some(Entry::Gap(gap)) = reader.next().await else { panic!() };
-    // From the start: line 1 was seen, but a new reader cannot know how long it was.
-    assert_eq!((gap.first, gap.last, gap.lines()), (2, 11, 10));
+    // Line 1 was seen, but by another reader: nobody knows how long it was.
+    assert_eq!((gap.first, gap.last, gap.lines(), gap.bytes), (2, 11, 10, None));
     assert_eq!(log.extent().bytes, 5 + 80);
     let Some(Entry::Line(line)) = reader.next().await else { panic!() };
     assert_eq!((line.seq, &*line.text()), (12, "line 9"));

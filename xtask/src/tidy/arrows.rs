@@ -13,7 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bgt-process", &["bgt-core", "bgt-sys"]),
     ("bgt-simple", &["bgt-core", "bgt-process"]),
     ("bgt-store", &["bgt-core", "bgt-sys"]),
-    ("bgt-log", &["bgt-core"]),
+    ("bgt-log", &["bgt-core", "bgt-sys"]),
     ("bgt-streaming", &["bgt-simple", "bgt-log", "bgt-core"]),
     ("bgt-concurrent", &["bgt-simple", "bgt-store", "bgt-core"]),
     ("bgt-detached", &["bgt-simple", "bgt-log", "bgt-store", "bgt-core", "bgt-sys"]),
