@@ -149,6 +149,8 @@ impl Log {
     ///
     /// let file = files.folder().join("00000000000000000001.log");
     /// assert_eq!(std::fs::read_to_string(file)?, "1970-01-01T00:00:00.000000000Z stdout F hello\n");
+    /// log.finish();
+    /// log.flush().await?;
     /// # std::fs::remove_dir_all(base)?;
     /// # Ok(()) }
     /// ```

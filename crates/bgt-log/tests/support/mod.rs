@@ -95,6 +95,16 @@ pub fn lines(entries: Vec<Entry>) -> Vec<Line> {
     entries.into_iter().map(line).collect()
 }
 
+/// What line of the writer has this number.
+pub fn text(seq: u64) -> String {
+    format!("line {seq} {}", "x".repeat(seq as usize % 97))
+}
+
+/// Files of a few dozen lines.
+pub fn small(folder: &Path) -> LogFiles {
+    LogFiles::at(folder).segment_bytes(4000)
+}
+
 /// Chunks of anything, rich in what ends lines.
 pub fn chunks() -> impl Strategy<Value = Vec<(Source, Vec<u8>)>> {
     let byte = prop_oneof![4 => Just(b'a'), 2 => Just(b'\n'), 1 => Just(b'\r'), 2 => any::<u8>()];
