@@ -1,0 +1,238 @@
+//! What is known of one run, and who waits for news of it.
+//!
+//! Owns: the log, the state, the wakers. Never does: keep the run alive.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant, SystemTime};
+
+use async_trait::async_trait;
+use bgt_core::{Cancel, Chunk, Event, EventKind, Observer, Progress, Report, RunId, Sink, SinkClosed, Status};
+use bgt_log::{Entry, Extent, Follower, From, Log};
+use futures_core::Stream;
+
+use crate::rates::Rates;
+use crate::{Pace, ProgressFrom, ProgressInfo, Snapshot, Summary};
+
+pub(crate) struct Hub {
+    pub(crate) id: RunId,
+    pub(crate) name: Arc<str>,
+    pub(crate) log: Log,
+    pub(crate) cancel: Cancel,
+    /// Grows with every change of the state.
+    version: AtomicU64,
+    state: Mutex<State>,
+}
+
+pub(crate) struct State {
+    pub(crate) status: Status,
+    pub(crate) attempt: u32,
+    pid: Option<u32>,
+    pace: Pace,
+    pub(crate) progress: Option<ProgressInfo>,
+    rates: Rates,
+    started_at: SystemTime,
+    started: Instant,
+    pub(crate) summary: Option<Arc<Summary>>,
+    waiting: HashMap<u64, Waker>,
+    subscribers: u64,
+}
+
+impl Hub {
+    pub(crate) fn new(id: RunId, name: Arc<str>, log: Log, cancel: Cancel, pace: Pace) -> Self {
+        let now = Instant::now();
+        let state = State {
+            status: Status::Queued,
+            attempt: 0,
+            pid: None,
+            pace,
+            progress: None,
+            rates: Rates::new(now),
+            started_at: SystemTime::now(),
+            started: now,
+            summary: None,
+            waiting: HashMap::new(),
+            subscribers: 0,
+        };
+        Self { id, name, log, cancel, version: AtomicU64::new(1), state: Mutex::new(state) }
+    }
+
+    // Nothing of a caller's runs under the lock, and nothing in there is meant to panic.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn subscriber(&self) -> u64 {
+        let mut state = self.state();
+        state.subscribers += 1;
+        state.subscribers
+    }
+
+    /// Wakes this one with the next change; answers whether there was none since that version.
+    pub(crate) fn wait(&self, subscriber: u64, version: u64, waker: &Waker) -> bool {
+        let mut state = self.state();
+        state.waiting.insert(subscriber, waker.clone());
+        self.version() == version
+    }
+
+    pub(crate) fn forget(&self, subscriber: u64) {
+        self.state().waiting.remove(&subscriber);
+    }
+
+    /// Changes the state, and tells those who wait.
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state();
+        change(&mut state);
+        self.version.fetch_add(1, Ordering::Release);
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        waiting.into_values().for_each(Waker::wake);
+    }
+
+    pub(crate) fn advance(&self, progress: Progress) {
+        self.change(|state| state.advance(progress));
+    }
+
+    /// The run is over: what everybody is to hear last.
+    pub(crate) fn end<T>(&self, report: &Report<T>) {
+        let error = report.result.as_ref().err().map(|error| format!("{error:#}").into());
+        self.conclude(report.status(), report.attempts, (report.started_at, report.elapsed), error);
+    }
+
+    /// The run was dropped with its runtime.
+    fn abandon(&self) {
+        let state = self.state();
+        let (attempts, times) = (state.attempt, (state.started_at, state.started.elapsed()));
+        drop(state);
+        self.conclude(Status::Cancelled, attempts, times, Some(RuntimeGone.to_string().into()));
+    }
+
+    fn conclude(
+        &self,
+        status: Status,
+        attempts: u32,
+        (started_at, elapsed): (SystemTime, Duration),
+        error: Option<Arc<str>>,
+    ) {
+        // What has no newline yet is a line, and is counted.
+        self.log.finish();
+        let Extent { last: lines, bytes, .. } = self.log.extent();
+        let (id, name) = (self.id, self.name.clone());
+        let summary = Summary { id, name, status, attempts, started_at, elapsed, error, lines, bytes };
+        self.change(|state| {
+            (state.status, state.attempt) = (status, attempts);
+            state.summary = Some(Arc::new(summary));
+        });
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let extent = self.log.extent();
+        let state = self.state();
+        let now = Instant::now();
+        let (lines_per_second, bytes_per_second) = state.rates.at(now, extent.last, extent.bytes);
+        Snapshot {
+            id: self.id,
+            name: self.name.clone(),
+            status: state.status,
+            attempt: state.attempt,
+            pid: state.pid,
+            // Asked anew, as the time left counts down and is withdrawn.
+            progress: state.pace.info(now, SystemTime::now()),
+            lines: extent.last,
+            bytes: extent.bytes,
+            first_held: extent.first,
+            lines_per_second,
+            bytes_per_second,
+            started_at: state.started_at,
+            elapsed: state.summary.as_ref().map_or_else(|| now - state.started, |summary| summary.elapsed),
+            is_stopping: state.summary.is_none() && self.cancel.reason().is_some(),
+        }
+    }
+}
+
+/// The runtime that the run was on was shut down, and the run ended with it.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the tokio runtime that the run was on was shut down")]
+pub(crate) struct RuntimeGone;
+
+/// Sees to it that a run comes to an end for those who watch, whatever becomes of the task that drives it.
+pub(crate) struct Driver(pub(crate) Arc<Hub>);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let is_over = self.0.state().summary.is_some();
+        if !is_over {
+            self.0.abandon();
+        }
+    }
+}
+
+impl State {
+    fn advance(&mut self, progress: Progress) {
+        let now = Instant::now();
+        if self.pace.read(progress, now) {
+            self.progress = self.pace.info(now, SystemTime::now());
+        }
+    }
+}
+
+/// The run tells of its steps. Its end is told by the report, which knows more.
+impl Observer for Hub {
+    fn event(&self, event: &Event) {
+        match &event.kind {
+            EventKind::AttemptStarted { attempt } => self.change(|state| {
+                (state.status, state.attempt) = (Status::Running, *attempt);
+                state.pace.restart();
+            }),
+            EventKind::Spawned { pid } => self.change(|state| state.pid = Some(*pid)),
+            EventKind::Progress(progress) => self.advance(progress.clone()),
+            EventKind::Retrying { .. } => self.change(|state| state.status = Status::Queued),
+            _ => {}
+        }
+    }
+}
+
+/// Where the run's output goes: to the log, and past whoever reads progress from it.
+pub(crate) struct Tap {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) progress: Option<(ProgressFrom, Mutex<Follower>)>,
+}
+
+#[async_trait]
+impl Sink for Tap {
+    async fn write(&self, chunk: Chunk) -> Result<(), SinkClosed> {
+        self.hub.log.write(chunk).await?;
+        let extent = self.hub.log.extent();
+        self.hub.state().rates.note(Instant::now(), extent.last, extent.bytes);
+        if let Some((from, follower)) = &self.progress {
+            let mut follower = follower.lock().unwrap_or_else(PoisonError::into_inner);
+            // Of many at once only the last is news.
+            let mut latest = None;
+            let mut cx = Context::from_waker(Waker::noop());
+            while let Poll::Ready(Some(entry)) = Pin::new(&mut *follower).poll_next(&mut cx) {
+                if let Entry::Line(line) = entry {
+                    latest = from.read(&line).or(latest);
+                }
+            }
+            drop(follower);
+            if let Some(progress) = latest {
+                self.hub.advance(progress);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Tap {
+    pub(crate) fn new(hub: Arc<Hub>, progress: Option<ProgressFrom>) -> Self {
+        let progress = progress.map(|from| (from, Mutex::new(hub.log.subscribe(From::Start))));
+        Self { hub, progress }
+    }
+}
