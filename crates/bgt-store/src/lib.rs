@@ -56,7 +56,9 @@ mod sqlite;
 mod store;
 
 pub use async_trait::async_trait;
-pub use bgt_core::{InvalidTransition, Pattern, Progress, RunId, Status};
+pub use bgt_core::{
+    InvalidRunId, InvalidTransition, Pattern, Progress, RunId, Status, UnknownPattern, UnknownStatus,
+};
 pub use bytes::Bytes;
 pub use clock::{Clock, ManualClock, Moment, SystemClock};
 pub use error::{Fault, FaultKind, Fenced, StoreError};
