@@ -62,6 +62,7 @@ pub(super) async fn no_run_is_given_twice_and_none_is_left(backend: &dyn Backend
                     return mine;
                 }
                 mine.extend(runs);
+                assert!(mine.len() <= RUNS, "more runs are given than there are");
             }
         }
     });
@@ -207,6 +208,7 @@ pub(super) async fn an_orphan_is_adopted_once(backend: &dyn Backend) {
                     return mine;
                 }
                 mine.extend(runs);
+                assert!(mine.len() <= RUNS, "more runs are given than there are");
             }
         }
     });

@@ -11,10 +11,12 @@ fn entry(key: &str) -> JournalEntry {
 }
 
 async fn keys(setup: &Setup, journal: &str, size: usize) -> Vec<String> {
-    let (mut keys, mut after): (Vec<String>, _) = (Vec::new(), None);
+    let (mut keys, mut after) = (Vec::new(), None);
     loop {
-        let page = setup.entries(journal.into(), after, size).await.must("read a journal");
+        let page = setup.entries(journal.into(), after.clone(), size).await.must("read a journal");
         assert!(page.len() <= size, "a page of {size} has {} entries", page.len());
+        let goes_on = page.iter().all(|entry| Some(&entry.key) > after.as_ref());
+        assert!(goes_on, "a page has what comes after {after:?} in the order of the bytes: {page:?}");
         keys.extend(page.iter().map(|entry| entry.key.clone()));
         match page.last() {
             Some(last) => after = Some(last.key.clone()),

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use bgt_core::{Pattern, Status};
+use bgt_core::{Pattern, Progress, Status};
 
 use super::Backend;
 use super::support::{Must, Setup};
-use crate::{Clock, JournalEntry, NewRun, Outcome, Requeue, RunFilter, SlotClaim};
+use crate::{Beat, Clock, JournalEntry, NewRun, Outcome, Requeue, RunFilter, SlotClaim};
 
 pub(super) async fn the_largest_values_fit(backend: &dyn Backend) {
     let setup = Setup::of(backend).await;
@@ -55,12 +55,15 @@ pub(super) async fn long_texts_lose_their_middle(backend: &dyn Backend) {
     let requeue = Requeue::after(Status::Failed).error(long.clone());
     setup.requeue(held.lease, requeue).await.must("take a long error");
     let held = setup.take(host, &held.run.queue).await.remove(0);
+    let beat = Beat { lease: held.lease, progress: Progress::count(1).message(long.clone()) };
+    setup.heartbeat(host, vec![beat]).await.must("take a long message");
     setup.finish(held.lease, Outcome::failed(long.clone())).await.must("take a long error");
     let found = setup.snapshot(id).await;
     cut(found.events[2].text.as_deref(), "a note");
     cut(found.attempts[0].error.as_deref(), "the error of an attempt that is followed by another");
     cut(found.attempts[1].error.as_deref(), "the error of an attempt");
     cut(found.run.error.as_deref(), "the error of a run");
+    cut(found.run.progress.and_then(|progress| progress.message).as_deref(), "the message of its progress");
     let at = SystemTime::UNIX_EPOCH;
     let SlotClaim::Won(lease) = setup.claim_slot(host, "s".into(), at).await.must("claim a slot") else {
         panic!("a slot that nobody has claimed is won by who claims it")

@@ -148,7 +148,7 @@ pub(super) async fn forgotten_slots_count_as_fired(backend: &dyn Backend) {
     for minute in [10, 20, 30, 40] {
         fired(&setup, host, "hourly", minute).await;
     }
-    won(&setup, host, "hourly", 5).await;
+    let early = won(&setup, host, "hourly", 5).await;
     won(&setup, host, "hourly", 50).await;
     assert_eq!(setup.prune_slots("hourly".into(), 4).await.must("forget nothing"), 0, "all are to be kept");
     assert_eq!(
@@ -180,6 +180,18 @@ pub(super) async fn forgotten_slots_count_as_fired(backend: &dyn Backend) {
         setup.claim_slot(host, "hourly".into(), at(25)).await.must("answer for a slot that was forgotten");
     assert_eq!(claim, SlotClaim::Past { forgotten: at(40) }, "the latest that was forgotten");
     fired(&setup, host, "hourly", 41).await;
+
+    setup.finish_slot(early, Outcome::succeeded()).await.must("finish a slot that is held");
+    assert_eq!(setup.prune_slots("hourly".into(), 1).await.must("forget slots"), 1, "the early one");
+    for minute in [5, 30, 40] {
+        let claim =
+            setup.claim_slot(host, "hourly".into(), at(minute)).await.must("answer for a forgotten slot");
+        assert_eq!(
+            claim,
+            SlotClaim::Past { forgotten: at(40) },
+            "an earlier one that goes later changes nothing"
+        );
+    }
 }
 
 pub(super) async fn finishing_a_slot_again_changes_nothing(backend: &dyn Backend) {
