@@ -111,7 +111,8 @@ pub struct HostRecord {
 pub struct Beat {
     /// What it holds.
     pub lease: Lease,
-    /// How far the run has come.
+    /// How far the run has come. Numbers that make no sense count as unknown; of a message of more than 64 KiB the
+    /// middle is left out.
     pub progress: Progress,
 }
 

@@ -145,7 +145,7 @@ pub struct RunPage {
 }
 
 /// Which runs that are over may be forgotten, with their attempts, events, payloads and results. Runs that are not over
-/// always stay.
+/// always stay. If both are said, what either of them says may go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]

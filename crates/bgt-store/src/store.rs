@@ -70,7 +70,7 @@ pub trait RunStore: Send + Sync {
     async fn events(&self, id: RunId, after: u32, limit: usize) -> Result<Vec<RunEvent>>;
 
     /// A page of runs, the one that was accepted last first. Runs accepted while somebody turns pages do not move
-    /// those that follow.
+    /// those that follow, and are not among them, whatever is forgotten meanwhile.
     ///
     /// # Errors
     ///
@@ -145,15 +145,15 @@ pub trait LeaseStore: Send + Sync {
     /// [`StoreError::UnknownHost`].
     async fn retire(&self, host: HostId) -> Result<()>;
 
-    /// All hosts that are alive or were heard of in runs that are kept, the latest start first.
+    /// All hosts that have not ended, and the latest 1 000 that have, the latest start first.
     ///
     /// # Errors
     ///
     /// A fault.
     async fn hosts(&self) -> Result<Vec<HostRecord>>;
 
-    /// Takes on runs of a queue that are due, the highest priority first, then in the order of acceptance. No run is
-    /// ever given to two.
+    /// Takes on runs of a queue that are due, the highest priority first, then in the order of acceptance, in which a
+    /// requeued run keeps its place. No run is ever given to two. What was due stays due when the wall clock is set back.
     ///
     /// If the answer is lost (the future was dropped, the commit failed late) the runs are held all the same:
     /// [`held`](Self::held) tells.
@@ -170,7 +170,7 @@ pub trait LeaseStore: Send + Sync {
     /// [`StoreError::UnknownHost`].
     async fn held(&self, host: HostId) -> Result<Vec<Held>>;
 
-    /// Takes over up to `limit` (1 to 1 000) runs from hosts that retired or whose lease is over. The attempt is not
+    /// Takes over up to `limit` (1 to 1 000) runs from other hosts that retired or whose lease is over. The attempt is not
     /// ended by that: who adopts finds out what became of it, and goes on, finishes or requeues it.
     ///
     /// # Errors
@@ -182,8 +182,8 @@ pub trait LeaseStore: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Fenced`] if the lease is not the latest: the history of the run then has a note of what was
-    /// brought too late. [`StoreError::Transition`] for [`Skipped`](Status::Skipped); [`StoreError::Invalid`] for a
+    /// [`StoreError::Fenced`] if the lease is not the latest, or the run is not running any more: its history then has
+    /// a note of what was brought too late. [`StoreError::Transition`] for [`Skipped`](Status::Skipped); [`StoreError::Invalid`] for a
     /// status that is not final; [`StoreError::UnknownRun`].
     async fn finish(&self, lease: Lease, outcome: Outcome) -> Result<()>;
 
@@ -217,7 +217,8 @@ pub trait SlotStore: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`StoreError::SlotFenced`] if another adopted it, or it is not known any more.
+    /// [`StoreError::SlotFenced`] if another adopted it, it ended otherwise, or it is not known any more;
+    /// [`StoreError::Invalid`] for a status that is not final.
     async fn finish_slot(&self, lease: SlotLease, outcome: Outcome) -> Result<()>;
 
     /// The slots that were claimed, up to `limit` (1 to 1 000), the latest first. The first is where the schedule stands.
@@ -239,7 +240,8 @@ pub trait SlotStore: Send + Sync {
 /// Records of what a batch has behind it, by key, so that it can go on after a crash.
 #[async_trait]
 pub trait JournalStore: Send + Sync {
-    /// Writes entries: all of them or none. An entry with a key that is there already replaces it.
+    /// Writes entries: all of them or none. An entry with a key that is there already replaces it, also if both
+    /// are in one call.
     ///
     /// # Errors
     ///
@@ -274,6 +276,9 @@ pub trait JournalStore: Send + Sync {
 }
 
 /// All of it. Whatever has the four traits is a store.
+///
+/// Names, of runs, queues, hosts, schedules and journals, keys and the values of labels have 1 to 512 bytes without NUL;
+/// others are [`StoreError::Invalid`]. Times are kept to the millisecond.
 pub trait Store: RunStore + LeaseStore + SlotStore + JournalStore {}
 
 impl<S: RunStore + LeaseStore + SlotStore + JournalStore + ?Sized> Store for S {}
