@@ -4,7 +4,6 @@
 //! Never does: create a file where there was one before; that would turn a loss into an empty store.
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,8 +20,6 @@ pub(super) struct Place {
     pub(super) path: PathBuf,
     pub(super) durability: Durability,
     pub(super) patience: Duration,
-    /// Whether somebody has closed the store.
-    pub(super) is_closed: AtomicBool,
     /// Held by the thread that closes its connection.
     pub(super) closing: Mutex<()>,
 }
