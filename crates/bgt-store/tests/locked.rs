@@ -87,7 +87,7 @@ async fn a_lock_held_for_less_than_patience_delays() {
     });
     let callers: Vec<_> = callers.collect();
     assert_eq!(ids(&store).await.len(), 0);
-    assert!(!callers.iter().any(|caller| caller.is_finished()), "answered while the lock was held");
+    assert!(!callers.iter().any(tokio::task::JoinHandle::is_finished), "answered while the lock was held");
     holder.run("COMMIT");
     let mut acknowledged = Vec::new();
     for caller in callers {
@@ -107,7 +107,7 @@ async fn a_file_that_another_keeps_for_itself_cannot_be_opened_until_it_does_not
     let mut holder = Holder::of(&store);
     store.close().await;
     holder.run("PRAGMA locking_mode = exclusive; BEGIN IMMEDIATE; COMMIT");
-    let error = try_open(&path).await.err().expect("it is locked");
+    let error = try_open(&path).await.expect_err("it is locked");
     assert_fault(&error, PATIENCE, &path, "raise the patience");
     cause(&error);
     holder.0.end();
