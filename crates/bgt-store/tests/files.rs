@@ -8,7 +8,7 @@ use std::path::Path;
 
 use bgt_store::{FaultKind, StoreError};
 use bgt_testkit::Scratch;
-use support::{Other, assert_fault, assert_whole, beside, cause, open, put, try_open};
+use support::{assert_fault, assert_whole, beside, cause, open, put, try_open};
 
 async fn refused(path: &Path) -> StoreError {
     match try_open(path).await {
@@ -122,9 +122,9 @@ async fn names_that_mean_something_to_sqlite_are_plain_files() {
 #[tokio::test]
 async fn memory_in_the_current_folder_is_a_plain_file_too() {
     let scratch = Scratch::new();
-    let mut there = Other::command("plays_somebody_in_a_folder", "");
+    let mut there = support::Other::command("plays_somebody_in_a_folder", "");
     there.current_dir(scratch.dir());
-    Other::of(there).unwrap().end();
+    support::Other::of(there).unwrap().end();
     assert!(scratch.path(":memory:").metadata().unwrap().len() > 0);
     assert_eq!(fs::read_dir(scratch.dir()).unwrap().count(), 1);
 }
