@@ -78,6 +78,10 @@ impl ManualClock {
     }
 
     /// Lets time pass, on both clocks.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such time any more.
     pub fn advance(&self, by: Duration) {
         let mut now = self.lock();
         now.wall += by;
@@ -116,7 +120,8 @@ impl fmt::Debug for ManualClock {
 
 impl Moment {
     /// The wall clock as it is stored: whole milliseconds.
-    pub(crate) fn stored(&self) -> SystemTime {
+    #[must_use]
+    pub fn stored(&self) -> SystemTime {
         from_millis(millis(self.wall))
     }
 }

@@ -36,7 +36,12 @@ impl JournalEntry {
         self
     }
 
-    pub(crate) fn check(&self) -> Result<(), StoreError> {
+    /// Refuses what no store takes, before anything is written; for those who write a backend.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Invalid`], which names the value.
+    pub fn check(&self) -> Result<(), StoreError> {
         limits::name("the key of a journal entry", &self.key)?;
         limits::value("the value of a journal entry", &self.value)
     }

@@ -107,7 +107,12 @@ impl NewRun {
         self
     }
 
-    pub(crate) fn check(&self) -> Result<(), StoreError> {
+    /// Refuses what no store takes, before anything is written; for those who write a backend.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Invalid`], which names the value.
+    pub fn check(&self) -> Result<(), StoreError> {
         limits::name("the name of a run", &self.name)?;
         limits::name("the queue of a run", &self.queue)?;
         if let Some(key) = &self.unique_key {
@@ -226,7 +231,12 @@ impl Outcome {
         self
     }
 
-    pub(crate) fn check(&self) -> Result<(), StoreError> {
+    /// Refuses what no store takes, before anything is written; for those who write a backend.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Invalid`], which names the value.
+    pub fn check(&self) -> Result<(), StoreError> {
         if !self.status.is_final() {
             let found = format!("{:?}", self.status.as_str());
             return Err(StoreError::invalid("the status of an outcome", found, "a final one"));
@@ -270,7 +280,12 @@ impl Requeue {
         self
     }
 
-    pub(crate) fn check(&self) -> Result<(), StoreError> {
+    /// Refuses what no store takes, before anything is written; for those who write a backend.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Invalid`], which names the value.
+    pub fn check(&self) -> Result<(), StoreError> {
         if matches!(self.status, Status::Failed | Status::TimedOut | Status::Cancelled | Status::Lost) {
             return Ok(());
         }

@@ -10,6 +10,7 @@ mod group;
 mod journals;
 mod leases;
 mod op;
+mod patience;
 mod rows;
 mod runs;
 mod schema;

@@ -34,7 +34,7 @@ async fn calls_about_a_damaged_run_fail_and_the_others_of_their_group_do_not() {
         let calls: Vec<_> = (0..60)
             .map(|n| {
                 let (store, id) = (store.clone(), if n % 3 == 0 { damaged } else { sound });
-                tokio::spawn(async move { (id, store.note(id, n.to_string()).await) })
+                tokio::spawn(async move { (id, store.note(id, &n.to_string()).await) })
             })
             .collect();
         for call in calls {

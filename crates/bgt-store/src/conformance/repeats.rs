@@ -96,13 +96,13 @@ pub(super) async fn closing_and_retiring_again_change_nothing(backend: &dyn Back
     let setup = Setup::of(backend).await;
     let id = setup.accept(NewRun::new("closed", "")).await;
     let outcome = Outcome::new(Status::Skipped).error("by policy").result("r");
-    let closed = setup.close(id, outcome.clone()).await.must("close a queued run");
+    let closed = setup.end_queued(id, outcome.clone()).await.must("close a queued run");
     let before = setup.snapshot(id).await;
     let host = setup.host("h").await;
     setup.retire(host).await.must("let a host retire");
     let hosts = setup.hosts().await.must("list hosts");
     setup.clock.advance(MILLISECOND);
-    assert_eq!(setup.close(id, outcome).await.must("let anybody close a run again"), closed);
+    assert_eq!(setup.end_queued(id, outcome).await.must("let anybody close a run again"), closed);
     assert_eq!(setup.snapshot(id).await, before, "closing again changes nothing");
     setup.retire(host).await.must("let a host retire again");
     assert_eq!(setup.hosts().await.must("list hosts"), hosts, "retiring again changes nothing");

@@ -30,7 +30,7 @@ pub(super) async fn what_is_lost_is_lost_from_the_end(backend: &dyn Backend) {
             let requeue = Requeue::after(Status::Failed).not_before(std::time::SystemTime::UNIX_EPOCH);
             setup.requeue(held.lease, requeue).await.must("requeue a run that is held");
             stood.push(setup.everything().await);
-            setup.close(held.run.id, Outcome::failed("enough")).await.must("close a queued run");
+            setup.end_queued(held.run.id, Outcome::failed("enough")).await.must("close a queued run");
         }
         stood.push(setup.everything().await);
     }

@@ -55,7 +55,7 @@ impl RunStore for SqliteStore {
     }
 
     async fn events(&self, id: RunId, after: u32, limit: usize) -> Result<Vec<RunEvent>> {
-        limits::page(limit)?;
+        limits::page("the limit of events", limit)?;
         self.read(move |connection, _| {
             let seq = rows::seq(connection, id)?;
             let mut query = connection.prepare_cached(
@@ -70,10 +70,12 @@ impl RunStore for SqliteStore {
 
     async fn list(&self, filter: RunFilter, page: Page) -> Result<RunPage> {
         page.check()?;
+        filter.check()?;
         self.read(move |connection, _| list(connection, &filter, page)).await
     }
 
     async fn count(&self, filter: RunFilter) -> Result<BTreeMap<Status, u64>> {
+        filter.check()?;
         self.read(move |connection, _| {
             let (condition, values) = condition(&filter);
             let sql = format!("SELECT status, count(*) FROM runs WHERE {condition} GROUP BY status");
@@ -95,11 +97,11 @@ impl RunStore for SqliteStore {
         .await
     }
 
-    async fn close(&self, id: RunId, outcome: Outcome) -> Result<RunRecord> {
+    async fn end_queued(&self, id: RunId, outcome: Outcome) -> Result<RunRecord> {
         outcome.check()?;
         self.write(move |connection, now| {
             let (seq, mut run) = rows::load(connection, id)?.ok_or(StoreError::UnknownRun(id))?;
-            if rows::change(connection, (seq, &mut run), now, |run| rules::close(run, &outcome, now))? {
+            if rows::change(connection, (seq, &mut run), now, |run| rules::end_queued(run, &outcome, now))? {
                 keep_result(connection, seq, &outcome)?;
             }
             Ok(run)
@@ -107,7 +109,8 @@ impl RunStore for SqliteStore {
         .await
     }
 
-    async fn note(&self, id: RunId, text: String) -> Result<()> {
+    async fn note(&self, id: RunId, text: &str) -> Result<()> {
+        let text = limits::text(text);
         self.write(move |connection, now| {
             let (seq, mut run) = rows::load(connection, id)?.ok_or(StoreError::UnknownRun(id))?;
             let before = (run.status, run.token);
@@ -119,7 +122,7 @@ impl RunStore for SqliteStore {
     }
 
     async fn prune(&self, retention: Retention, limit: usize) -> Result<Vec<RunId>> {
-        limits::page(limit)?;
+        limits::page("the limit of pruning", limit)?;
         self.write(move |connection, _| prune(connection, &retention, limit)).await
     }
 }

@@ -107,3 +107,13 @@ fn migrate(connection: &Connection, place: &Place) -> Result<(), Fault> {
     }
     transaction.commit().map_err(sql)
 }
+
+#[cfg(test)]
+mod tests {
+    /// Versions before that can lose committed writes when two processes meet at a checkpoint:
+    /// <https://www.sqlite.org/wal.html#walresetbug>.
+    #[test]
+    fn sqlite_is_one_without_the_wal_reset_bug() {
+        assert!(rusqlite::version_number() >= 3_051_003, "{}", rusqlite::version());
+    }
+}

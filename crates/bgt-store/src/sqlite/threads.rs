@@ -157,13 +157,16 @@ fn answer(mut op: Box<dyn Op>, file: &mut File, clock: &dyn Clock) {
     op.answer(read.err());
 }
 
+/// All that an operation reads is of one state.
 fn attempt(op: &mut Box<dyn Op>, file: &mut File, clock: &dyn Clock) -> Result<(), Fault> {
-    let now = clock.now();
     let session = file.session()?;
-    match catch_unwind(AssertUnwindSafe(|| op.run(&session.connection, &now))) {
+    session.execute("BEGIN").map_err(|error| session.fault_of(error))?;
+    let read = match catch_unwind(AssertUnwindSafe(|| op.run(&session.connection, &clock.now()))) {
         Ok(outcome) => outcome.map_err(|error| session.fault_of(error)),
         Err(_) => Err(session.fault(FaultKind::Internal)),
-    }
+    };
+    session.rollback()?;
+    read
 }
 
 impl Inbox {

@@ -79,7 +79,8 @@ CREATE TABLE hosts (
   lease INTEGER NOT NULL,             -- milliseconds
   boot TEXT,                          -- which start of the machine the next two count from
   heard INTEGER NOT NULL,             -- milliseconds since the machine started
-  expires INTEGER NOT NULL
+  expires INTEGER NOT NULL,
+  resumed INTEGER                     -- when it was heard of again, if its lease was over then
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE slots (
