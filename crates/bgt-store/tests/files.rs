@@ -308,7 +308,7 @@ async fn a_backup_that_cannot_be_written_names_its_place_and_leaves_what_is_ther
     let taken = scratch.path("taken");
     fs::write(&taken, "mine").unwrap();
     let error = store.backup(&taken).await.unwrap_err();
-    assert!(error.to_string().contains(taken.to_str().unwrap()), "{error}");
+    assert!(error.to_string().contains(&format!("{taken:?}")), "{error}");
     assert!(error.to_string().contains("does not exist"), "{error}");
     assert_eq!(scratch.read("taken"), "mine");
     let own = store.backup(scratch.path("runs.db")).await.unwrap_err();
@@ -331,5 +331,32 @@ async fn a_folder_in_the_place_of_the_log_is_unavailable_until_it_is_gone() {
     fs::remove_dir(beside(&path, "-wal")).unwrap();
     let store = open(&path).await;
     assert_whole(&store, &[id]).await;
+    store.close().await;
+}
+
+#[cfg(windows)]
+#[tokio::test]
+async fn the_attribute_read_only_is_a_fault_until_it_is_gone() {
+    let scratch = Scratch::new();
+    let path = scratch.path("runs.db");
+    let read_only = |is| {
+        let mut permissions = path.metadata().unwrap().permissions();
+        permissions.set_readonly(is);
+        fs::set_permissions(&path, permissions).unwrap();
+    };
+    let store = open(&path).await;
+    let mut acknowledged = vec![put(&store, "first").await.unwrap()];
+    // Nothing is taken from those who have it open.
+    read_only(true);
+    acknowledged.push(put(&store, "second").await.unwrap());
+    let error = refused(&path).await;
+    assert_fault(&error, FaultKind::ReadOnly, &path, "check the permissions");
+    cause(&error);
+    store.close().await;
+    let error = refused(&path).await;
+    assert_fault(&error, FaultKind::ReadOnly, &path, "check the permissions");
+    read_only(false);
+    let store = open(&path).await;
+    assert_whole(&store, &acknowledged).await;
     store.close().await;
 }
