@@ -27,7 +27,7 @@ async fn keys(setup: &Setup, journal: &str, size: usize) -> Vec<String> {
 
 pub(super) async fn an_entry_is_kept_and_replaced(backend: &dyn Backend) {
     let setup = Setup::of(backend).await;
-    let find = |key: &'static str| async { setup.entry("j", key.into()).await.must("read an entry") };
+    let find = |key: &'static str| async { setup.entry("j", key).await.must("read an entry") };
     assert_eq!(find("k").await, None, "nothing was written");
     for status in Status::ALL {
         setup.clock.advance(MILLISECOND);
@@ -75,7 +75,7 @@ pub(super) async fn entries_are_in_the_order_of_their_bytes(backend: &dyn Backen
     wanted.sort_unstable_by_key(|key| key.as_bytes());
     assert_eq!(keys(&setup, "j", 1000).await, wanted, "the keys in the order of their bytes");
     for key in wanted {
-        let found = setup.entry("j", key.into()).await.must("read an entry");
+        let found = setup.entry("j", key).await.must("read an entry");
         assert_eq!(found.map(|found| found.value), Some(entry(key).value), "the entry under {key:?}");
     }
 }
@@ -87,10 +87,10 @@ pub(super) async fn pages_of_every_size_are_the_same_journal(backend: &dyn Backe
     for size in 1..=wanted.len() + 1 {
         assert_eq!(keys(&setup, "j", size).await, wanted, "all pages of {size}");
     }
-    let after = setup.entries("j", Some("305".into()), 10).await.must("read from a key that is not there");
+    let after = setup.entries("j", Some("305"), 10).await.must("read from a key that is not there");
     let after: Vec<_> = after.iter().map(|entry| entry.key.as_str()).collect();
     assert_eq!(after, ["31", "32"], "what comes after a key need not be after an entry");
-    let all = setup.entries("j", Some(&String::new()), 1000).await.must("read from the empty key");
+    let all = setup.entries("j", Some(""), 1000).await.must("read from the empty key");
     assert_eq!(all.len(), wanted.len(), "every key comes after the empty one");
 }
 
@@ -99,13 +99,13 @@ pub(super) async fn journals_are_apart_and_erased_as_a_whole(backend: &dyn Backe
     let names = ["a", "A", "aa", "a/b", "ä", "%"];
     for name in names {
         let entries = vec![entry("k").value(name), entry("l")];
-        setup.record(name.into(), entries).await.must("write entries");
+        setup.record(name, entries).await.must("write entries");
     }
     assert_eq!(setup.erase("a").await.must("erase a journal"), 2, "how many entries it had");
     assert_eq!(setup.erase("a").await.must("erase what is not there"), 0, "how many entries it had");
     assert_eq!(keys(&setup, "a", 10).await, [""; 0], "an erased journal has no entries");
     for name in &names[1..] {
-        let found = setup.entry((*name).into(), "k".into()).await.must("read an entry");
+        let found = setup.entry(name, "k").await.must("read an entry");
         assert_eq!(found.map(|entry| entry.value), Some((*name).into()), "the journal {name:?} is another");
         assert_eq!(keys(&setup, name, 10).await, ["k", "l"], "the journal {name:?} is another");
     }

@@ -30,7 +30,7 @@ async fn lived(setup: &Setup) -> Former {
     setup.request_cancel(gone).await.must("let anybody ask to stop a run");
     setup.prune(Retention::new().keep(1), 10).await.must("forget what is over");
     let held = setup.running(host, NewRun::new("running", vec![0, 255])).await;
-    setup.note(held.run.id, "a note".into()).await.must("take a note");
+    setup.note(held.run.id, "a note").await.must("take a note");
     setup.request_cancel(held.run.id).await.must("let anybody ask to stop a run");
     let beat = Beat { lease: held.lease, progress: Some(Progress::of(1, 2).message("half")) };
     setup.heartbeat(host, vec![beat]).await.must("take a heartbeat");

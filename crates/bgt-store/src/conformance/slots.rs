@@ -13,7 +13,7 @@ fn at(minute: u64) -> SystemTime {
 }
 
 async fn won(setup: &Setup, host: HostId, schedule: &str, minute: u64) -> SlotLease {
-    match setup.claim_slot(host, schedule.into(), at(minute)).await.must("claim a slot") {
+    match setup.claim_slot(host, schedule, at(minute)).await.must("claim a slot") {
         SlotClaim::Won(lease) => lease,
         other => panic!("a slot that nobody has claimed is won by who claims it, not {other:?}"),
     }
@@ -33,7 +33,7 @@ fn taken(claim: SlotClaim) -> SlotRecord {
 }
 
 async fn minutes(setup: &Setup, schedule: &str) -> Vec<u64> {
-    let slots = setup.slots(schedule.into(), 1000).await.must("read slots");
+    let slots = setup.slots(schedule, 1000).await.must("read slots");
     slots.iter().map(|slot| slot.at.duration_since(at(0)).map_or(0, |since| since.as_secs() / 60)).collect()
 }
 

@@ -253,7 +253,7 @@ pub(super) async fn a_note_changes_nothing_else(backend: &dyn Backend) {
     let setup = Setup::of(backend).await;
     for from in Status::ALL {
         let (mut wanted, Held { lease, .. }) = standing(&setup, from).await;
-        setup.note(lease.run, "seen".into()).await.must("add a note to a run, also when it is over");
+        setup.note(lease.run, "seen").await.must("add a note to a run, also when it is over");
         wanted.event(&setup, Kind::Note, None, None);
         wanted.text(Some("seen"));
         demand(&setup, &wanted, &format!("a note at {from}")).await;
