@@ -3,6 +3,7 @@
 //! Implement [`RunStore`](crate::RunStore), [`LeaseStore`](crate::LeaseStore), [`SlotStore`](crate::SlotStore) and
 //! [`JournalStore`](crate::JournalStore) in these steps: `check` what came in, load the [`RunRecord`], let a rule change it,
 //! write the record and the [`Step`] in one transaction. Then pass the suite of the feature `conformance`.
+//! In the repository, `crates/bgt-store/tests/outside.rs` is a small one to copy, in memory.
 //!
 //! ```
 //! use bgt_store::backend::{accept, claim, finish};
@@ -28,7 +29,7 @@ pub use crate::rules::{
     AttemptEnd, Refusal, Step, accept, adopt, claim, end_queued, finish, note, progress, request_cancel,
     requeue,
 };
-use crate::{Attempt, HostId, HostRecord, RunEvent, RunEventKind, SlotRecord, StoreError, limits};
+use crate::{Attempt, HostId, HostRecord, RunEvent, RunEventKind, SlotRecord, StoreError, clock, limits};
 
 /// Refuses a name that no store takes: of a queue, a schedule, a journal, a key. `what` says of what.
 ///
@@ -52,6 +53,18 @@ pub fn check_limit(what: &str, limit: usize) -> Result<(), StoreError> {
 #[must_use]
 pub fn kept_text(text: &str) -> String {
     limits::text(text)
+}
+
+/// The time as it is kept: in milliseconds since 1970 UTC. What is out of range is the nearest that is in range.
+#[must_use]
+pub fn millis(time: SystemTime) -> i64 {
+    clock::millis(time)
+}
+
+/// The other way round. A time that the platform cannot express is 1970.
+#[must_use]
+pub fn from_millis(millis: i64) -> SystemTime {
+    clock::from_millis(millis)
 }
 
 impl Attempt {
