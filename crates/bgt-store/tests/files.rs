@@ -337,6 +337,11 @@ async fn a_folder_in_the_place_of_the_log_is_unavailable_until_it_is_gone() {
 #[cfg(windows)]
 #[tokio::test]
 async fn the_attribute_read_only_is_a_fault_until_it_is_gone() {
+    if bgt_testkit::under_wine() {
+        let reason = "Wine keeps the attribute as a permission, which may mean nothing to who runs it";
+        bgt_testkit::skip!("the_attribute_read_only_is_a_fault_until_it_is_gone", reason);
+        return;
+    }
     let scratch = Scratch::new();
     let path = scratch.path("runs.db");
     let read_only = |is| {
