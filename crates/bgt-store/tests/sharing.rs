@@ -151,7 +151,9 @@ async fn asked_by_a_tool(tool: impl Fn(&Path, &str) -> Command) {
         assert_eq!(row, format!(r#"{id} resize images running {{"customer":"17"}}"#));
         assert_eq!(answer("SELECT name FROM hosts"), "worker");
         assert_eq!(
-            answer("SELECT group_concat(kind) FROM (SELECT kind FROM events WHERE run = 1 ORDER BY seq)"),
+            answer(&format!(
+                "SELECT group_concat(kind) FROM (SELECT kind FROM history WHERE run = '{id}' ORDER BY seq)"
+            )),
             "queued,claimed"
         );
         assert_eq!(answer("PRAGMA integrity_check"), "ok");

@@ -135,6 +135,7 @@ macro_rules! __conformance_cases {
             repeats {
                 enqueueing_again_changes_nothing,
                 a_unique_key_is_open_once,
+                a_known_id_counts_before_a_unique_key,
                 finishing_again_changes_nothing,
                 requeueing_again_changes_nothing,
                 closing_and_retiring_again_change_nothing,

@@ -57,6 +57,15 @@ pub(super) async fn a_unique_key_is_open_once(backend: &dyn Backend) {
     assert_eq!(answer, wanted, "a key is open once within one call too, and other keys are others");
 }
 
+pub(super) async fn a_known_id_counts_before_a_unique_key(backend: &dyn Backend) {
+    let setup = Setup::of(backend).await;
+    let known = setup.accept(NewRun::new("known", "")).await;
+    setup.accept(NewRun::new("open", "").unique_key("key")).await;
+    let again = NewRun::new("again", "").id(known).unique_key("key");
+    let answer = setup.enqueue(vec![again]).await.must("answer for an id that is known");
+    assert!(answer[0].id == known && !answer[0].is_new, "the run of that id: {answer:?}");
+}
+
 pub(super) async fn finishing_again_changes_nothing(backend: &dyn Backend) {
     let setup = Setup::of(backend).await;
     let host = setup.host("h").await;
