@@ -32,6 +32,8 @@ pub(super) struct Plain(Arc<Mutex<Connection>>);
 
 impl Queue for Plain {
     const NAME: &'static str = "plain";
+    // 1 000 pages, SQLite's own choice.
+    const FULL_LOG: u64 = 4_000_000;
     const COUNT: &'static str = "SELECT count(*) FROM tasks WHERE payload = ?1";
 
     async fn open(file: &Path, durability: Durability) -> Result<Self> {

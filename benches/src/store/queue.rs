@@ -14,6 +14,8 @@ pub(super) const PAYLOAD: &[u8] = &[b'p'; 200];
 pub(super) trait Queue: Clone + Send + Sync + Sized + 'static {
     /// The name in `against`.
     const NAME: &'static str;
+    /// About how long its log becomes before it is written from its start again, in bytes.
+    const FULL_LOG: u64;
     /// How a connection of somebody else counts the runs that are there as a whole; `?1` is the payload.
     const COUNT: &'static str;
 
@@ -28,6 +30,8 @@ pub(super) trait Queue: Clone + Send + Sync + Sized + 'static {
 
 impl Queue for SqliteStore {
     const NAME: &'static str = "ours";
+    // 4 000 pages.
+    const FULL_LOG: u64 = 16_000_000;
     const COUNT: &'static str =
         "SELECT count(*) FROM runs JOIN payloads ON payloads.run = runs.seq WHERE payloads.value = ?1";
 

@@ -13,10 +13,8 @@ use super::plain::Plain;
 use super::queue::{PAYLOAD, Queue};
 use crate::{Bench, Better, Case, Result, Side};
 
-/// Of a log that is a little longer, 1 000 pages are moved to the file, and it is written from its start again.
-const LONG_LOG: u64 = 4_000_000;
 /// For a disk so slow that the log does not become long.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Compares ours with `plain`, each in a file of its own in this folder.
 pub(super) fn measure(bench: &Bench, folder: &Path, setup: &Setup) -> Result {
@@ -55,7 +53,7 @@ impl<'a, Q: Queue> Opened<'a, Q> {
         let queue = runtime.block_on(Q::open(&file, setup.durability))?;
         let mut opened = Self { runtime, callers: setup.callers, file, queue, acknowledged: 0 };
         let start = Instant::now();
-        let is_short = move || std::fs::metadata(&log).is_ok_and(|log| log.len() < LONG_LOG);
+        let is_short = move || std::fs::metadata(&log).is_ok_and(|log| log.len() < Q::FULL_LOG);
         opened.run_while(move || is_short() && start.elapsed() < PATIENCE)?;
         Ok(opened)
     }

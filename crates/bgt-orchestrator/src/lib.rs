@@ -30,7 +30,7 @@ pub use bgt_core::{
     AttemptFailure, Cancel, CancelReason, Cancelled, Chunk, Context, Error, ErrorKind, ErrorParts, Event,
     EventKind, GiveUp, InvalidRetry, InvalidRunId, InvalidTransition, Observer, Pattern, Polite, Progress,
     Report, Retry, RunId, RunInfo, Runs, Sink, SinkClosed, Source, Status, Stop, Task, TaskError, TaskFn,
-    UnknownPattern, Verdict, async_trait, task_fn,
+    UnknownPattern, UnknownStatus, Verdict, async_trait, task_fn,
 };
 /// Run one task to its end: the crate `bgt-simple`.
 #[cfg(feature = "simple")]

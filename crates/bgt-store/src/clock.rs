@@ -78,6 +78,10 @@ impl ManualClock {
     }
 
     /// Lets time pass, on both clocks.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such time any more.
     pub fn advance(&self, by: Duration) {
         let mut now = self.lock();
         now.wall += by;
@@ -116,7 +120,8 @@ impl fmt::Debug for ManualClock {
 
 impl Moment {
     /// The wall clock as it is stored: whole milliseconds.
-    pub(crate) fn stored(&self) -> SystemTime {
+    #[must_use]
+    pub fn stored(&self) -> SystemTime {
         from_millis(millis(self.wall))
     }
 }
@@ -125,7 +130,10 @@ impl Moment {
 pub(crate) fn millis(time: SystemTime) -> i64 {
     match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
-        Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |millis| -millis),
+        // Down, as after 1970: what is stored is never later than what was.
+        Err(before) => {
+            i64::try_from(before.duration().as_nanos().div_ceil(1_000_000)).map_or(i64::MIN, |millis| -millis)
+        }
     }
 }
 
@@ -150,6 +158,7 @@ mod tests {
             assert_eq!(millis(from_millis(stored)), stored);
         }
         assert_eq!(millis(SystemTime::UNIX_EPOCH + Duration::from_micros(1999)), 1);
+        assert_eq!(millis(SystemTime::UNIX_EPOCH - Duration::from_micros(1999)), -2);
     }
 
     #[test]

@@ -46,6 +46,7 @@
 //! traits say, so that two backends that pass can take each other's place. How a backend behaves when its disk is full
 //! or its server is away is not part of it: that is told as a [`Fault`](crate::Fault), and every backend has its own.
 
+mod adopting;
 mod cancelling;
 mod cases;
 mod concurrency;

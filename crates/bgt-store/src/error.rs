@@ -12,8 +12,9 @@ use crate::{HostId, Lease};
 
 /// Why a store did not do what it was asked.
 ///
-/// Nothing was changed, with one exception that [`Fault`] tells of. Clones share their cause.
-#[derive(Clone, Debug, thiserror::Error)]
+/// Nothing was changed, with two exceptions: the history of a run has a note of what was [fenced](Self::Fenced), and
+/// [`Fault`] tells of the other. Clones share their cause.
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// Somebody else holds the run by now, or it is over.
@@ -29,7 +30,8 @@ pub enum StoreError {
         /// The token that was not good any more.
         token: u64,
     },
-    /// The host's lease ran out and another took over what it held, or it retired.
+    /// The host retired, or its lease was over and another host took over from it. What nobody has adopted yet it can
+    /// still finish.
     #[error(
         "host {0} holds nothing any more: it retired, or its lease ran out; end its work and register again"
     )]
@@ -41,7 +43,9 @@ pub enum StoreError {
     #[error("there is no run {0}: it was never accepted here, or it was pruned")]
     UnknownRun(RunId),
     /// The run is being worked on; only its owner can end it.
-    #[error("run {run} is held by host {host}: request its cancellation instead")]
+    #[error(
+        "run {run} is held by host {host}: request its cancellation instead or, if that host is gone, adopt it first"
+    )]
     Held {
         /// The run.
         run: RunId,
@@ -49,12 +53,12 @@ pub enum StoreError {
         host: HostId,
     },
     /// A run cannot go there from where it stands.
-    #[error("run {run} does not stand where that step begins")]
+    #[error("run {run} cannot go from {} to {}", .step.from, .step.to)]
     Transition {
         /// The run.
         run: RunId,
         /// The step that does not exist.
-        source: InvalidTransition,
+        step: InvalidTransition,
     },
     /// A value that makes no sense, before anything was done.
     #[error("{what} is {found}: expected {expected}")]
@@ -95,7 +99,7 @@ pub struct Fenced {
 /// and requeueing the same again is safe.
 ///
 /// The store itself goes on: the next call tries again, and works as soon as the fault is gone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Fault(Arc<FaultParts>);
 
 #[derive(Debug)]
@@ -142,11 +146,13 @@ pub enum FaultKind {
 }
 
 impl Fault {
-    pub(crate) fn new(kind: FaultKind, place: impl Into<PathBuf>) -> Self {
+    /// A fault of the records at this place, for those who write a backend.
+    pub fn new(kind: FaultKind, place: impl Into<PathBuf>) -> Self {
         Self(Arc::new(FaultParts { kind, place: place.into(), source: None }))
     }
 
-    pub(crate) fn because(
+    /// A fault with its cause, for those who write a backend.
+    pub fn because(
         kind: FaultKind,
         place: impl Into<PathBuf>,
         source: impl Into<Box<dyn Error + Send + Sync>>,
@@ -189,7 +195,7 @@ impl fmt::Display for Fault {
                 "the file was removed, renamed or replaced while in use: put it back, or write what is still held to its place with `SqliteStore::backup`",
             ),
             FaultKind::Corrupt => {
-                f.write_str("the file is damaged or no database: restore a backup, or try `sqlite3 FILE .recover`")
+                f.write_str("the file is damaged or no database: use another path, restore a backup, or try `sqlite3 FILE .recover`")
             }
             FaultKind::Newer { found, known } => write!(
                 f,
@@ -202,6 +208,30 @@ impl fmt::Display for Fault {
             FaultKind::Internal => f.write_str("something happened that should not: please report it"),
         }
     }
+}
+
+/// The whole story, for `fn main() -> Result`: what happened, and the chain of causes.
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        story(self, f)
+    }
+}
+
+/// The whole story, for `fn main() -> Result`: what happened, and the chain of causes.
+impl fmt::Debug for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        story(self, f)
+    }
+}
+
+fn story(error: &dyn Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "{error}")?;
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        write!(f, ": {error}")?;
+        cause = error.source();
+    }
+    Ok(())
 }
 
 impl Error for Fault {
@@ -226,13 +256,14 @@ impl StoreError {
         }
     }
 
-    /// Whether a lease was refused because it is not valid any more: end the work, and do not try again.
+    /// Whether a lease, or its host, was refused because it is not valid any more: end the work, and do not try again.
     #[must_use]
     pub fn is_fenced(&self) -> bool {
-        matches!(self, Self::Fenced(_) | Self::SlotFenced { .. } | Self::HostEnded(_))
+        matches!(self, Self::Fenced(_) | Self::SlotFenced { .. } | Self::HostEnded(_) | Self::UnknownHost(_))
     }
 
-    pub(crate) fn invalid(what: impl Into<String>, found: impl Into<String>, expected: &'static str) -> Self {
+    /// A value that makes no sense, for those who write a backend.
+    pub fn invalid(what: impl Into<String>, found: impl Into<String>, expected: &'static str) -> Self {
         Self::Invalid { what: what.into(), found: found.into(), expected }
     }
 

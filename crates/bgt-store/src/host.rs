@@ -75,7 +75,12 @@ impl NewHost {
         self
     }
 
-    pub(crate) fn check(&self) -> Result<(), StoreError> {
+    /// Refuses what no store takes, before anything is written; for those who write a backend.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Invalid`], which names the value.
+    pub fn check(&self) -> Result<(), StoreError> {
         crate::limits::name("the host's name", &self.name)?;
         if (Duration::from_millis(100)..=Duration::from_secs(86_400)).contains(&self.lease) {
             return Ok(());
@@ -99,7 +104,7 @@ pub struct HostRecord {
     pub started_at: SystemTime,
     /// When it was last heard of, by the wall clock.
     pub heard_at: SystemTime,
-    /// When it retired, or lost what it held to another. Such a host holds nothing any more and never will.
+    /// When it retired, or another host took over from it. It may take on nothing any more.
     pub ended_at: Option<SystemTime>,
     /// Whether its lease is valid at the moment of the query.
     pub is_alive: bool,
@@ -111,8 +116,9 @@ pub struct HostRecord {
 pub struct Beat {
     /// What it holds.
     pub lease: Lease,
-    /// How far the run has come.
-    pub progress: Progress,
+    /// How far the run has come. Numbers that make no sense count as unknown; of a message of more than 64 KiB the
+    /// middle is left out.
+    pub progress: Option<Progress>,
 }
 
 /// What a host hears back.
@@ -122,28 +128,50 @@ pub struct Beat {
 pub struct Heard {
     /// The runs among those that it holds which somebody asked to stop, and how often: who asks twice wants no grace.
     pub cancel: Vec<(RunId, u32)>,
-    /// The leases among those it spoke of that are not its own any more. Their work is to be ended.
+    /// The leases among those it spoke of whose runs were given to somebody since. Their work is to be ended, if it goes on:
+    /// a run that this host has requeued itself, and that was claimed again, is among them too.
     pub fenced: Vec<Lease>,
 }
 
 /// Until when a host's lease is valid, on the clock that counts suspend.
+///
+/// All hosts of a store must be told the time by one such clock: those of one machine are. A backend for several machines
+/// brings a clock that they share, without a `boot`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Expiry {
-    pub(crate) boot: Option<Arc<str>>,
-    pub(crate) heard: Duration,
-    pub(crate) expires: Duration,
+pub struct Expiry {
+    /// The start of the machine that the next two count from.
+    pub boot: Option<Arc<str>>,
+    /// When the host was last heard of.
+    pub heard: Duration,
+    /// From when on the lease is over.
+    pub expires: Duration,
 }
 
 impl Expiry {
-    pub(crate) fn of(now: &Moment, lease: Duration) -> Self {
-        Self { boot: now.boot.clone(), heard: now.since_boot, expires: now.since_boot + lease }
+    /// That of a host that is heard of now.
+    #[must_use]
+    pub fn of(now: &Moment, lease: Duration) -> Self {
+        Self { boot: now.boot.clone(), heard: now.since_boot, expires: now.since_boot.saturating_add(lease) }
     }
 
-    /// Another start of the machine ends every lease; so does a clock that runs behind the last heartbeat, which is
-    /// the same thing where the system does not name its starts.
-    pub(crate) fn is_over(&self, now: &Moment) -> bool {
-        let rebooted = matches!((&self.boot, &now.boot), (Some(then), Some(now)) if then != now);
-        rebooted || now.since_boot < self.heard || now.since_boot >= self.expires
+    /// Whether it is over. Another start of the machine ends every lease; so does, where the system does not name its
+    /// starts, a clock that runs behind the last heartbeat.
+    #[must_use]
+    pub fn is_over(&self, now: &Moment) -> bool {
+        let has_rebooted = match (&self.boot, &now.boot) {
+            (Some(then), Some(now)) => then != now,
+            _ => now.since_boot < self.heard,
+        };
+        has_rebooted || now.since_boot >= self.expires
+    }
+
+    /// Whether a host that was heard of after its lease had been over, at `resumed`, must not yet take over from others.
+    ///
+    /// When a machine wakes up, the leases of all its hosts are over at once. Who wakes first leaves the others the time
+    /// of its own lease to be heard of, or it would end them all.
+    #[must_use]
+    pub fn must_wait(resumed: Option<Duration>, lease: Duration, now: &Moment) -> bool {
+        resumed.is_some_and(|resumed| now.since_boot < resumed.saturating_add(lease))
     }
 }
 
@@ -169,6 +197,11 @@ mod tests {
         let expiry = Expiry::of(&nameless(Duration::from_secs(100)), Duration::from_secs(15));
         assert!(expiry.is_over(&nameless(Duration::from_secs(5))));
         assert!(!expiry.is_over(&nameless(Duration::from_secs(100))));
+        // Another thread may have looked at the clock a moment before.
+        let now = clock.now();
+        let expiry = Expiry::of(&now, Duration::from_secs(15));
+        let before = now.since_boot.saturating_sub(Duration::from_nanos(1));
+        assert!(!expiry.is_over(&Moment { since_boot: before, ..now }));
     }
 
     #[test]

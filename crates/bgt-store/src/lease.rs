@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use bgt_core::RunId;
 
-use crate::{Held, HostId};
+use crate::{Held, HostId, RunRecord};
 
 /// The right to work on one run.
 ///
@@ -54,9 +54,67 @@ impl Claim {
         self
     }
 
-    pub(crate) fn check(&self) -> Result<(), crate::StoreError> {
+    /// Refuses what no store takes, before anything is written; for those who write a backend.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Invalid`](crate::StoreError::Invalid), which names the value.
+    pub fn check(&self) -> Result<(), crate::StoreError> {
         crate::limits::name("the queue", &self.queue)?;
-        crate::limits::page(self.limit)
+        crate::limits::page("the limit of a claim", self.limit)
+    }
+}
+
+/// Which runs of hosts that are gone a host wants to take over; of any queue unless said otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Adopt {
+    /// Who wants them.
+    pub host: HostId,
+    /// How many at most: 1 to 1 000.
+    pub limit: usize,
+    /// From one of these queues; any if empty.
+    pub queues: Vec<String>,
+    /// This run and no other.
+    pub run: Option<RunId>,
+}
+
+impl Adopt {
+    /// At most so many runs.
+    #[must_use]
+    pub fn new(host: HostId, limit: usize) -> Self {
+        Self { host, limit, queues: Vec::new(), run: None }
+    }
+
+    /// From this queue, or another that is asked for.
+    #[must_use]
+    pub fn queue(mut self, queue: impl Into<String>) -> Self {
+        self.queues.push(queue.into());
+        self
+    }
+
+    /// This run and no other.
+    #[must_use]
+    pub fn run(mut self, run: RunId) -> Self {
+        self.run = Some(run);
+        self
+    }
+
+    /// Whether the run is one of those.
+    #[must_use]
+    pub fn matches(&self, run: &RunRecord) -> bool {
+        (self.queues.is_empty() || self.queues.contains(&run.queue)) && self.run.is_none_or(|id| id == run.id)
+    }
+
+    /// Refuses what no store takes; for those who write a backend.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Invalid`](crate::StoreError::Invalid), which names the value.
+    pub fn check(&self) -> Result<(), crate::StoreError> {
+        self.queues.iter().try_for_each(|queue| crate::limits::name("the queue", queue))?;
+        crate::limits::page("the limit of an adoption", self.limit)
     }
 }
 
@@ -67,7 +125,9 @@ impl Claim {
 pub struct Claimed {
     /// The runs, in the order in which they are to start.
     pub runs: Vec<Held>,
-    /// When the next delayed run of the queue will be due, by the wall clock; nobody needs to ask before that or
-    /// before something is enqueued.
+    /// Whether more are due, which the limits kept back.
+    pub has_more: bool,
+    /// When the next delayed run of the queue will be due, by the wall clock. What other processes enqueue is not
+    /// announced: ask from time to time all the same.
     pub next_due: Option<SystemTime>,
 }

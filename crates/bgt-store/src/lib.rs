@@ -33,10 +33,11 @@
 //!
 //! **Neighbours.** You rarely use this directly: `bgt-detached` runs what is enqueued here, `bgt-periodic` claims slots,
 //! `bgt-concurrent` keeps journals. It is for those who write a pattern, a tool that reads the records, or a backend:
-//! implement the four traits, and pass the suite of the feature `conformance`.
+//! [`backend`] has the rules ready, the feature `conformance` the suite to pass.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod backend;
 mod clock;
 #[cfg(feature = "conformance")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
@@ -56,13 +57,15 @@ mod sqlite;
 mod store;
 
 pub use async_trait::async_trait;
-pub use bgt_core::{InvalidTransition, Pattern, Progress, RunId, Status};
+pub use bgt_core::{
+    InvalidRunId, InvalidTransition, Pattern, Progress, RunId, Status, UnknownPattern, UnknownStatus,
+};
 pub use bytes::Bytes;
 pub use clock::{Clock, ManualClock, Moment, SystemClock};
 pub use error::{Fault, FaultKind, Fenced, StoreError};
 pub use host::{Beat, Heard, HostId, HostRecord, NewHost};
 pub use journal::JournalEntry;
-pub use lease::{Claim, Claimed, Lease};
+pub use lease::{Adopt, Claim, Claimed, Lease};
 pub use memory::MemoryStore;
 pub use query::{Cursor, Page, Retention, RunFilter, RunPage};
 pub use run::{Attempt, Enqueued, Held, NewRun, Outcome, Requeue, RunEvent, RunEventKind, RunRecord};

@@ -15,11 +15,11 @@ pub(crate) const PAGE: usize = 1000;
 
 pub(crate) fn name(what: &str, value: &str) -> Result<(), StoreError> {
     let expected = "1 to 512 bytes without NUL";
-    if value.is_empty() || value.contains('\0') {
-        return Err(StoreError::invalid(what, format!("{value:?}"), expected));
-    }
     if value.len() > NAME {
         return Err(StoreError::invalid(what, format!("{} bytes long", value.len()), expected));
+    }
+    if value.is_empty() || value.contains('\0') {
+        return Err(StoreError::invalid(what, format!("{value:?}"), expected));
     }
     Ok(())
 }
@@ -32,11 +32,11 @@ pub(crate) fn value(what: &str, value: &[u8]) -> Result<(), StoreError> {
     Ok(())
 }
 
-pub(crate) fn page(limit: usize) -> Result<(), StoreError> {
+pub(crate) fn page(what: &str, limit: usize) -> Result<(), StoreError> {
     if (1..=PAGE).contains(&limit) {
         return Ok(());
     }
-    Err(StoreError::invalid("the limit of a page", limit.to_string(), "1 to 1000"))
+    Err(StoreError::invalid(what, limit.to_string(), "1 to 1000"))
 }
 
 /// The text, or its head and tail: a record must not fail for what somebody's program had to say.
@@ -75,6 +75,6 @@ mod tests {
         }
         assert!(name("the name", &"x".repeat(513)).unwrap_err().to_string().contains("513 bytes"));
         assert!(value("the payload", &vec![0; VALUE + 1]).is_err() && value("p", &vec![0; VALUE]).is_ok());
-        assert!(page(0).is_err() && page(1001).is_err() && page(1000).is_ok());
+        assert!(page("l", 0).is_err() && page("l", 1001).is_err() && page("l", 1000).is_ok());
     }
 }

@@ -12,7 +12,7 @@ mod state;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::{Clock, SystemClock};
+use crate::{Clock, Moment, SystemClock};
 use state::State;
 
 /// A store in memory: for tests, and where nothing needs to survive the process.
@@ -56,7 +56,14 @@ impl MemoryStore {
         Self { state: Arc::default(), clock: Arc::new(clock) }
     }
 
-    // No caller's code runs under the lock, and nothing in there is meant to panic.
+    /// The time is looked at under the lock, so that nobody who comes later has an earlier one.
+    fn state_now(&self) -> (MutexGuard<'_, State>, Moment) {
+        let state = self.state();
+        let now = self.clock.now();
+        (state, now)
+    }
+
+    // Nothing in there is meant to panic, and a clock that does has not changed anything.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

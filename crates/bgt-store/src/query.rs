@@ -86,7 +86,25 @@ impl RunFilter {
         self
     }
 
-    pub(crate) fn matches(&self, run: &RunRecord) -> bool {
+    /// Refuses what no store takes, before anything is read; for those who write a backend.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Invalid`] for more than 64 labels.
+    pub fn check(&self) -> Result<(), StoreError> {
+        if self.labels.len() <= limits::LABELS {
+            return Ok(());
+        }
+        Err(StoreError::invalid(
+            "the labels of a filter",
+            format!("{} of them", self.labels.len()),
+            "at most 64",
+        ))
+    }
+
+    /// Whether the run is one of those.
+    #[must_use]
+    pub fn matches(&self, run: &RunRecord) -> bool {
         use crate::clock::millis;
         let label = |(key, value): &(String, String)| run.labels.get(key) == Some(value);
         (self.statuses.is_empty() || self.statuses.contains(&run.status))
@@ -103,6 +121,20 @@ impl RunFilter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct Cursor(pub(crate) i64);
+
+impl Cursor {
+    /// A place by its number in the order of acceptance, for those who write a backend.
+    #[must_use]
+    pub fn new(place: i64) -> Self {
+        Self(place)
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn place(self) -> i64 {
+        self.0
+    }
+}
 
 /// Which part of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,8 +160,13 @@ impl Page {
         Self { limit, after: Some(cursor) }
     }
 
-    pub(crate) fn check(&self) -> Result<(), StoreError> {
-        limits::page(self.limit)
+    /// Refuses what no store takes, before anything is written; for those who write a backend.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Invalid`], which names the value.
+    pub fn check(&self) -> Result<(), StoreError> {
+        limits::page("the limit of a page", self.limit)
     }
 }
 
@@ -145,7 +182,7 @@ pub struct RunPage {
 }
 
 /// Which runs that are over may be forgotten, with their attempts, events, payloads and results. Runs that are not over
-/// always stay.
+/// always stay. If both are said, what either of them says may go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]

@@ -2,6 +2,9 @@
 //!
 //! Owns: which write is accepted, what it changes, and what the history says about it.
 //! Never does: look at a clock, wait, or know how records are kept.
+//!
+//! Each rule takes the record as it is stored and changes it; the backend then writes down the record and the [`Step`],
+//! in one transaction. Where a rule refuses, the record may have changed too: its history has a note of it.
 
 use std::time::SystemTime;
 
@@ -13,25 +16,31 @@ use crate::{
     Attempt, HostId, Lease, NewRun, Outcome, Requeue, RunEvent, RunEventKind, RunRecord, StoreError, limits,
 };
 
-/// What a backend is to write down, besides the record itself.
-#[derive(Debug, Default, PartialEq)]
-pub(crate) struct Step {
-    pub(crate) events: Vec<RunEvent>,
-    /// How the latest attempt ended.
-    pub(crate) attempt_end: Option<AttemptEnd>,
+/// What a backend is to write down, besides the record itself. If there are no events, nothing has changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    /// For the history.
+    pub events: Vec<RunEvent>,
+    /// How the latest attempt ended, if it did: at the time of the events.
+    pub attempt_end: Option<AttemptEnd>,
 }
 
-#[derive(Debug, PartialEq)]
-pub(crate) struct AttemptEnd {
-    pub(crate) status: Status,
-    pub(crate) error: Option<String>,
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptEnd {
+    /// With this status.
+    pub status: Status,
+    /// What went wrong.
+    pub error: Option<String>,
 }
 
 /// Why nothing happens, and what the history has to say about that.
-#[derive(Debug)]
-pub(crate) struct Refusal {
-    pub(crate) error: StoreError,
-    pub(crate) event: Option<Box<RunEvent>>,
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// For the caller.
+    pub error: StoreError,
+    /// For the history. The record counts it already, and is to be written with it.
+    pub event: Option<Box<RunEvent>>,
 }
 
 impl From<StoreError> for Refusal {
@@ -41,7 +50,7 @@ impl From<StoreError> for Refusal {
 }
 
 /// A run that was accepted.
-pub(crate) fn accept(new: &NewRun, now: &Moment) -> (RunRecord, RunEvent) {
+pub fn accept(new: &NewRun, now: &Moment) -> (RunRecord, RunEvent) {
     let now = now.stored();
     let mut run = RunRecord {
         id: new.id,
@@ -68,8 +77,12 @@ pub(crate) fn accept(new: &NewRun, now: &Moment) -> (RunRecord, RunEvent) {
     (run, event)
 }
 
-/// A host takes a queued run on. Backends offer only runs that are queued.
-pub(crate) fn claim(
+/// A host takes a queued run on.
+///
+/// # Errors
+///
+/// [`StoreError::Transition`] if it is not queued.
+pub fn claim(
     run: &mut RunRecord,
     host: HostId,
     token: u64,
@@ -94,7 +107,7 @@ pub(crate) fn claim(
 }
 
 /// A host takes a running run over from one whose lease is over. Backends look at that lease.
-pub(crate) fn adopt(run: &mut RunRecord, host: HostId, token: u64, now: &Moment) -> (Lease, RunEvent) {
+pub fn adopt(run: &mut RunRecord, host: HostId, token: u64, now: &Moment) -> (Lease, RunEvent) {
     let from = run.owner.replace(host);
     run.token = token;
     let event = run.event(RunEventKind::Adopted, now.stored());
@@ -102,13 +115,12 @@ pub(crate) fn adopt(run: &mut RunRecord, host: HostId, token: u64, now: &Moment)
     (run.lease(host), RunEvent { host: Some(host), text, ..event })
 }
 
-/// The owner says how it ended. Saying the same again is fine.
-pub(crate) fn finish(
-    run: &mut RunRecord,
-    lease: &Lease,
-    outcome: &Outcome,
-    now: &Moment,
-) -> Result<Step, Refusal> {
+/// The owner says how it ended. Saying the same again is fine. `outcome` was checked.
+///
+/// # Errors
+///
+/// If the lease is not the latest of a running run, or the table has no such step.
+pub fn finish(run: &mut RunRecord, lease: &Lease, outcome: &Outcome, now: &Moment) -> Result<Step, Refusal> {
     if run.token == lease.token && run.status == outcome.status {
         return Ok(Step::default());
     }
@@ -118,13 +130,12 @@ pub(crate) fn finish(
 }
 
 /// The owner says that the attempt ended and that there will be another, unless somebody asked to stop the run. Saying
-/// the same again is fine.
-pub(crate) fn requeue(
-    run: &mut RunRecord,
-    lease: &Lease,
-    requeue: &Requeue,
-    now: &Moment,
-) -> Result<Step, Refusal> {
+/// the same again is fine. `requeue` was checked.
+///
+/// # Errors
+///
+/// If the lease is not the latest of a running run.
+pub fn requeue(run: &mut RunRecord, lease: &Lease, requeue: &Requeue, now: &Moment) -> Result<Step, Refusal> {
     let stopped = run.status == Status::Cancelled && run.cancel_requests > 0;
     if run.token == lease.token && (run.status == Status::Queued || stopped) {
         return Ok(Step::default());
@@ -148,7 +159,11 @@ pub(crate) fn requeue(
 }
 
 /// Anybody asks to stop it: what has not started is over at once, what runs is for its owner to end.
-pub(crate) fn request_cancel(run: &mut RunRecord, now: &Moment) -> Result<Step, StoreError> {
+///
+/// # Errors
+///
+/// None today: the table has the step from queued to cancelled.
+pub fn request_cancel(run: &mut RunRecord, now: &Moment) -> Result<Step, StoreError> {
     if run.status.is_final() {
         return Ok(Step::default());
     }
@@ -161,8 +176,12 @@ pub(crate) fn request_cancel(run: &mut RunRecord, now: &Moment) -> Result<Step, 
     Ok(Step { events, attempt_end: None })
 }
 
-/// Anybody ends what nobody holds. Saying the same again is fine.
-pub(crate) fn close(run: &mut RunRecord, outcome: &Outcome, now: &Moment) -> Result<Step, StoreError> {
+/// Anybody ends what nobody holds. Saying the same again is fine. `outcome` was checked.
+///
+/// # Errors
+///
+/// If somebody holds it, or the table has no such step.
+pub fn end_queued(run: &mut RunRecord, outcome: &Outcome, now: &Moment) -> Result<Step, StoreError> {
     if let (Status::Running, Some(host)) = (run.status, run.owner) {
         return Err(StoreError::Held { run: run.id, host });
     }
@@ -174,13 +193,13 @@ pub(crate) fn close(run: &mut RunRecord, outcome: &Outcome, now: &Moment) -> Res
 }
 
 /// Something that somebody wants to be known.
-pub(crate) fn note(run: &mut RunRecord, text: &str, now: &Moment) -> RunEvent {
+pub fn note(run: &mut RunRecord, text: &str, now: &Moment) -> RunEvent {
     let event = run.event(RunEventKind::Note, now.stored());
     RunEvent { text: Some(limits::text(text)), ..event }
 }
 
 /// How far a run says that it has come. A number that makes no sense counts as unknown: it must not cost the record.
-pub(crate) fn progress(told: &Progress) -> Progress {
+pub fn progress(told: &Progress) -> Progress {
     let mut kept = told.clone();
     let makes_sense = |number: &f64| number.is_finite() && *number >= 0.0;
     kept.position = Some(kept.position).filter(makes_sense).unwrap_or_default();
@@ -194,13 +213,14 @@ fn due(not_before: Option<SystemTime>, now: SystemTime) -> SystemTime {
 }
 
 impl RunRecord {
+    /// The lease of its latest owner, if that is this host.
     pub(crate) fn lease(&self, host: HostId) -> Lease {
         Lease { run: self.id, attempt: self.attempt, host, token: self.token }
     }
 
     fn advance(&mut self, to: Status) -> Result<(), StoreError> {
         let step = self.status.advance(to);
-        self.status = step.map_err(|source| StoreError::Transition { run: self.id, source })?;
+        self.status = step.map_err(|step| StoreError::Transition { run: self.id, step })?;
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::{HostId, Lease, StoreError, limits};
 
-/// A run to be accepted.
+/// A run to be accepted. Names, queues, keys and the values of labels are 1 to 512 bytes without NUL.
 ///
 /// # Examples
 ///
@@ -23,7 +23,7 @@ use crate::{HostId, Lease, StoreError, limits};
 ///     .unique_key("report/17");
 /// assert_eq!(run.queue, "reports");
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 #[must_use = "a new run does nothing until it is enqueued"]
@@ -107,7 +107,12 @@ impl NewRun {
         self
     }
 
-    pub(crate) fn check(&self) -> Result<(), StoreError> {
+    /// Refuses what no store takes, before anything is written; for those who write a backend.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Invalid`], which names the value.
+    pub fn check(&self) -> Result<(), StoreError> {
         limits::name("the name of a run", &self.name)?;
         limits::name("the queue of a run", &self.queue)?;
         if let Some(key) = &self.unique_key {
@@ -181,7 +186,7 @@ pub struct RunRecord {
 }
 
 /// How a run, or an attempt of it, ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Outcome {
@@ -226,7 +231,12 @@ impl Outcome {
         self
     }
 
-    pub(crate) fn check(&self) -> Result<(), StoreError> {
+    /// Refuses what no store takes, before anything is written; for those who write a backend.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Invalid`], which names the value.
+    pub fn check(&self) -> Result<(), StoreError> {
         if !self.status.is_final() {
             let found = format!("{:?}", self.status.as_str());
             return Err(StoreError::invalid("the status of an outcome", found, "a final one"));
@@ -270,7 +280,12 @@ impl Requeue {
         self
     }
 
-    pub(crate) fn check(&self) -> Result<(), StoreError> {
+    /// Refuses what no store takes, before anything is written; for those who write a backend.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Invalid`], which names the value.
+    pub fn check(&self) -> Result<(), StoreError> {
         if matches!(self.status, Status::Failed | Status::TimedOut | Status::Cancelled | Status::Lost) {
             return Ok(());
         }
@@ -380,7 +395,7 @@ impl fmt::Display for RunEventKind {
 }
 
 /// A run that a host holds.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Held {
     /// The proof of it.
@@ -389,6 +404,51 @@ pub struct Held {
     pub run: RunRecord,
     /// What to do.
     pub payload: Bytes,
+}
+
+/// How much it is, not what: there may be secrets in it.
+pub(crate) struct Hidden<'a>(pub(crate) &'a [u8]);
+
+impl fmt::Debug for Hidden<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{} bytes>", self.0.len())
+    }
+}
+
+impl fmt::Debug for NewRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewRun")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .field("pattern", &self.pattern)
+            .field("queue", &self.queue)
+            .field("priority", &self.priority)
+            .field("labels", &self.labels)
+            .field("unique_key", &self.unique_key)
+            .field("not_before", &self.not_before)
+            .field("payload", &Hidden(&self.payload))
+            .finish()
+    }
+}
+
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outcome")
+            .field("status", &self.status)
+            .field("error", &self.error)
+            .field("result", &self.result.as_deref().map(Hidden))
+            .finish()
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held")
+            .field("lease", &self.lease)
+            .field("run", &self.run)
+            .field("payload", &Hidden(&self.payload))
+            .finish()
+    }
 }
 
 #[cfg(test)]
@@ -412,6 +472,16 @@ mod tests {
             assert!(refused.contains(word), "{refused}");
         }
         assert!(good().check().is_ok());
+    }
+
+    #[test]
+    fn what_a_run_is_given_and_answers_is_not_shown() {
+        let shown =
+            format!("{:?} {:?}", NewRun::new("x", "TOKEN=secret"), Outcome::succeeded().result("secret"));
+        assert!(
+            shown.contains("<12 bytes>") && shown.contains("<6 bytes>") && !shown.contains("secret"),
+            "{shown}"
+        );
     }
 
     #[test]

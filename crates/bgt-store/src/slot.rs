@@ -46,6 +46,14 @@ pub struct SlotRecord {
     pub is_abandoned: bool,
 }
 
+impl SlotRecord {
+    /// The right of whoever claimed it last.
+    #[must_use]
+    pub fn lease(&self) -> SlotLease {
+        SlotLease { schedule: self.schedule.clone(), at: self.at, host: self.host, token: self.token }
+    }
+}
+
 /// What became of the wish to fire a slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -53,7 +61,8 @@ pub struct SlotRecord {
 pub enum SlotClaim {
     /// It is the caller's to fire.
     Won(SlotLease),
-    /// Somebody has claimed it before.
+    /// Somebody has claimed it before. If that was this very host and it is not finished, the answer to that claim was lost:
+    /// [`SlotRecord::lease`] is what it was.
     Taken(SlotRecord),
     /// It lies before what is still remembered of the schedule, and counts as fired.
     Past {

@@ -10,6 +10,7 @@ mod group;
 mod journals;
 mod leases;
 mod op;
+mod patience;
 mod rows;
 mod runs;
 mod schema;
@@ -20,7 +21,6 @@ mod threads;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use rusqlite::Connection;
 
@@ -117,9 +117,8 @@ impl SqliteStore {
     ///
     /// If the future is dropped the store is closed all the same.
     pub async fn close(&self) {
-        self.place.is_closed.store(true, Ordering::Release);
-        self.reader.look();
-        self.writer.look();
+        self.reader.close();
+        self.writer.close();
         self.reader.ended().await;
         self.writer.ended().await;
     }

@@ -5,7 +5,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use bgt_store::conformance::Backend;
-use bgt_store::{Durability, ManualClock, MemoryStore, SqliteStore, Store, async_trait};
+use bgt_store::{
+    Claim, Durability, ManualClock, MemoryStore, NewHost, NewRun, Outcome, Retention, SqliteStore, Store,
+    async_trait,
+};
 use bgt_testkit::Scratch;
 
 #[derive(Default)]
@@ -103,6 +106,28 @@ fn tear(log: &Path, seed: u64) {
 
 bgt_store::conformance!(memory, Memory::default());
 bgt_store::conformance!(sqlite, Sqlite::new(Durability::Full));
+
+/// What no case can see: rows that nothing leads to any more.
+#[tokio::test]
+async fn a_forgotten_run_leaves_no_row_behind() {
+    let backend = Sqlite::new(Durability::Full);
+    let store = backend.open().await;
+    let host = store.register(NewHost::new("h")).await.unwrap();
+    let run = NewRun::new("gone", "payload").label("plain", "x").label("quo\"te'd\\\u{1}", "\n");
+    store.enqueue(vec![run]).await.unwrap();
+    let held = store.claim(Claim::new(host, "default", 1)).await.unwrap().runs.remove(0);
+    store.finish(held.lease, Outcome::succeeded().result("answer")).await.unwrap();
+    let connection = rusqlite::Connection::open(backend.folder.path("runs.db")).unwrap();
+    let rows = |table| {
+        let query = format!("SELECT count(*) FROM {table}");
+        connection.query_row(&query, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let tables = ["runs", "payloads", "results", "labels", "attempts", "events"];
+    // The first event is in the row of the run.
+    assert_eq!(tables.map(rows), [1, 1, 1, 2, 1, 2]);
+    store.prune(Retention::new().keep(0), 10).await.unwrap();
+    assert_eq!(tables.map(rows), [0; 6]);
+}
 
 #[tokio::test]
 async fn all_cases_can_be_run_without_the_macro() {

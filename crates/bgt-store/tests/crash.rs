@@ -11,8 +11,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use bgt_store::{
-    Claim, Durability, JournalEntry, JournalStore, LeaseStore, NewHost, NewRun, Outcome, Page, Requeue,
-    RunEventKind, RunFilter, RunId, RunStore, SlotClaim, SlotStore, SqliteStore, Status,
+    Adopt, Claim, Durability, JournalEntry, JournalStore, LeaseStore, NewHost, NewRun, Outcome, Page,
+    Requeue, RunEventKind, RunFilter, RunId, RunStore, SlotClaim, SlotStore, SqliteStore, Status,
 };
 use bgt_testkit::Scratch;
 
@@ -142,7 +142,7 @@ async fn check(path: &Path, ledger: &Ledger) {
         assert_eq!(found[id].status, *status, "run {id} was acknowledged as {status}");
     }
     for (key, value) in &ledger.journal {
-        let entry = store.entry("journal".into(), key.clone()).await.expect("an answer");
+        let entry = store.entry("journal", key).await.expect("an answer");
         let entry = entry.unwrap_or_else(|| panic!("journal entry {key} was acknowledged and is lost"));
         // What was written after the last line that arrived may be there too, and is newer.
         let (kept, told): (u64, u64) = (
@@ -170,7 +170,7 @@ async fn settle(path: &Path, ledger: &Ledger) {
     let store = SqliteStore::open(path).await.expect("a store that opens after a crash");
     let host = store.register(NewHost::new("settle")).await.expect("a host");
     loop {
-        let mut held = store.adopt(host, 1000).await.expect("what crashed hosts held");
+        let mut held = store.adopt(Adopt::new(host, 1000)).await.expect("what crashed hosts held");
         held.extend(store.claim(Claim::new(host, "default", 1000)).await.expect("what was queued").runs);
         for held in held {
             assert!(!ledger.tokens.contains(&held.lease.token), "a token was given twice");
@@ -183,7 +183,7 @@ async fn settle(path: &Path, ledger: &Ledger) {
         // Leases of those that were killed last run out within 100 ms.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let slots = store.slots("schedule".into(), 1000).await.expect("slots");
+    let slots = store.slots("schedule", 1000).await.expect("slots");
     let fired: HashSet<u64> =
         slots.iter().filter(|slot| slot.status.is_some()).map(|slot| number(slot.at)).collect();
     let oldest = slots.last().map_or(0, |slot| number(slot.at));
@@ -216,7 +216,7 @@ async fn worker() {
     let store = SqliteStore::builder(path).durability(durability).open().await.expect("a store");
     let host = NewHost::new(format!("round {round}")).lease(Duration::from_millis(100));
     let host = store.register(host).await.expect("a host");
-    for held in store.adopt(host, 1000).await.expect("what earlier rounds held") {
+    for held in store.adopt(Adopt::new(host, 1000)).await.expect("what earlier rounds held") {
         say(format_args!("adopted {}", held.lease.token));
         store.finish(held.lease, Outcome::new(Status::Lost)).await.expect("a valid lease");
         say(format_args!("ended {} lost", held.run.id));
@@ -274,7 +274,7 @@ async fn keep_journal(store: SqliteStore, round: u64) {
     for n in 0_u64.. {
         let (key, value) = (format!("key-{}", n % 50), (round << 32 | n).to_string());
         let entry = JournalEntry::new(&key, Status::Succeeded).value(value.clone());
-        store.record("journal".into(), vec![entry]).await.expect("a written entry");
+        store.record("journal", vec![entry]).await.expect("a written entry");
         say(format_args!("journaled {key} {value}"));
     }
 }
@@ -283,7 +283,7 @@ async fn fire(store: SqliteStore, host: bgt_store::HostId, round: u64) {
     for n in 0_u64.. {
         let slot = (round << 24) + n;
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(slot);
-        match store.claim_slot(host, "schedule".into(), at).await.expect("a slot") {
+        match store.claim_slot(host, "schedule", at).await.expect("a slot") {
             SlotClaim::Won(lease) => {
                 store.finish_slot(lease, Outcome::succeeded()).await.expect("a valid lease");
                 say(format_args!("fired {slot}"));

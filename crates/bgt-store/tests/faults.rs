@@ -143,10 +143,10 @@ async fn on_a_small_disk_without_a_log() {
     let store = open(&path).await;
     let mut acknowledged = fill(&store, FaultKind::Full).await;
     fs::remove_file(beside(&path, "-wal")).unwrap();
-    for n in 0..5 {
+    for id in acknowledged.iter().take(5) {
         let error = put(&store, "x").await.unwrap_err();
         assert_fault(&error, FaultKind::Full, &path, "make room");
-        let read = store.run(acknowledged[n]).await;
+        let read = store.run(*id).await;
         assert!(read.as_ref().is_ok_and(Option::is_some), "{read:?}");
     }
     fs::remove_file(&ballast).unwrap();
@@ -283,7 +283,7 @@ async fn without_permission() {
     let path = folder.join("runs.db");
 
     mode(&folder, 0o500);
-    let error = try_open(&path).await.err().expect("no file can be made");
+    let error = try_open(&path).await.expect_err("no file can be made");
     assert_fault(&error, FaultKind::ReadOnly, &path, CHECK);
     cause(&error);
     mode(&folder, 0o700);
@@ -295,7 +295,7 @@ async fn without_permission() {
     mode(&path, 0o400);
     mode(&folder, 0o500);
     acknowledged.push(put(&store, "second").await.unwrap());
-    let error = try_open(&path).await.err().expect("it may not be written");
+    let error = try_open(&path).await.expect_err("it may not be written");
     assert_fault(&error, FaultKind::ReadOnly, &path, CHECK);
     cause(&error);
     let backup = folder.join("backup.db");
@@ -310,7 +310,7 @@ async fn without_permission() {
         mode(&path, mode_of_file);
         mode(&folder, mode_of_folder);
         let before = fs::read(&path).unwrap();
-        let error = try_open(&path).await.err().expect("it may not be written");
+        let error = try_open(&path).await.expect_err("it may not be written");
         assert_fault(&error, FaultKind::ReadOnly, &path, CHECK);
         cause(&error);
         assert!(fs::read(&path).unwrap() == before);
@@ -322,7 +322,7 @@ async fn without_permission() {
     }
     // Not even to be read.
     mode(&path, 0o000);
-    let error = try_open(&path).await.err().expect("it may not be read");
+    let error = try_open(&path).await.expect_err("it may not be read");
     assert_fault(&error, FaultKind::Unavailable, &path, "the permissions of both");
     cause(&error);
     mode(&path, 0o600);
@@ -381,7 +381,7 @@ async fn on_a_read_only_mount() {
 
     assert!(succeeds("mount", &["-o", "remount,ro", &disk]));
     for path in [path.clone(), Path::new(&disk).join("new.db")] {
-        let error = try_open(&path).await.err().expect("it may not be written");
+        let error = try_open(&path).await.expect_err("it may not be written");
         assert_fault(&error, FaultKind::ReadOnly, &path, "check the permissions");
         cause(&error);
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use bgt_store::{FaultKind, StoreError};
 use bgt_testkit::Scratch;
-use support::{Other, assert_fault, assert_whole, beside, cause, open, put, try_open};
+use support::{assert_fault, assert_whole, beside, cause, open, put, try_open};
 
 async fn refused(path: &Path) -> StoreError {
     match try_open(path).await {
@@ -122,9 +122,9 @@ async fn names_that_mean_something_to_sqlite_are_plain_files() {
 #[tokio::test]
 async fn memory_in_the_current_folder_is_a_plain_file_too() {
     let scratch = Scratch::new();
-    let mut there = Other::command("plays_somebody_in_a_folder", "");
+    let mut there = support::Other::command("plays_somebody_in_a_folder", "");
     there.current_dir(scratch.dir());
-    Other::of(there).unwrap().end();
+    support::Other::of(there).unwrap().end();
     assert!(scratch.path(":memory:").metadata().unwrap().len() > 0);
     assert_eq!(fs::read_dir(scratch.dir()).unwrap().count(), 1);
 }
@@ -308,7 +308,7 @@ async fn a_backup_that_cannot_be_written_names_its_place_and_leaves_what_is_ther
     let taken = scratch.path("taken");
     fs::write(&taken, "mine").unwrap();
     let error = store.backup(&taken).await.unwrap_err();
-    assert!(error.to_string().contains(taken.to_str().unwrap()), "{error}");
+    assert!(error.to_string().contains(&format!("{taken:?}")), "{error}");
     assert!(error.to_string().contains("does not exist"), "{error}");
     assert_eq!(scratch.read("taken"), "mine");
     let own = store.backup(scratch.path("runs.db")).await.unwrap_err();
@@ -331,5 +331,37 @@ async fn a_folder_in_the_place_of_the_log_is_unavailable_until_it_is_gone() {
     fs::remove_dir(beside(&path, "-wal")).unwrap();
     let store = open(&path).await;
     assert_whole(&store, &[id]).await;
+    store.close().await;
+}
+
+#[cfg(windows)]
+#[tokio::test]
+async fn the_attribute_read_only_is_a_fault_until_it_is_gone() {
+    if bgt_testkit::under_wine() {
+        let reason = "Wine keeps the attribute as a permission, which may mean nothing to who runs it";
+        bgt_testkit::skip!("the_attribute_read_only_is_a_fault_until_it_is_gone", reason);
+        return;
+    }
+    let scratch = Scratch::new();
+    let path = scratch.path("runs.db");
+    let read_only = |is| {
+        let mut permissions = path.metadata().unwrap().permissions();
+        permissions.set_readonly(is);
+        fs::set_permissions(&path, permissions).unwrap();
+    };
+    let store = open(&path).await;
+    let mut acknowledged = vec![put(&store, "first").await.unwrap()];
+    // Nothing is taken from those who have it open.
+    read_only(true);
+    acknowledged.push(put(&store, "second").await.unwrap());
+    let error = refused(&path).await;
+    assert_fault(&error, FaultKind::ReadOnly, &path, "check the permissions");
+    cause(&error);
+    store.close().await;
+    let error = refused(&path).await;
+    assert_fault(&error, FaultKind::ReadOnly, &path, "check the permissions");
+    read_only(false);
+    let store = open(&path).await;
+    assert_whole(&store, &acknowledged).await;
     store.close().await;
 }

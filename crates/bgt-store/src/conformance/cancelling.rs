@@ -4,7 +4,7 @@ use bgt_core::Status;
 
 use super::Backend;
 use super::support::{Must, Setup};
-use crate::{NewRun, Outcome, Requeue, RunEventKind as Kind};
+use crate::{Adopt, NewRun, Outcome, Requeue, RunEventKind as Kind};
 
 pub(super) async fn what_is_queued_is_cancelled_at_once(backend: &dyn Backend) {
     let setup = Setup::of(backend).await;
@@ -63,7 +63,7 @@ pub(super) async fn who_adopts_hears_of_it_too(backend: &dyn Backend) {
     let held = setup.running(host, NewRun::new("to stop", "")).await;
     setup.request_cancel(held.run.id).await.must("let anybody ask to stop a run");
     setup.retire(host).await.must("let a host retire");
-    let adopted = setup.adopt(other, 1).await.must("let a host adopt").remove(0);
+    let adopted = setup.adopt(Adopt::new(other, 1)).await.must("let a host adopt").remove(0);
     assert_eq!(adopted.run.cancel_requests, 1, "who adopts sees that somebody asked to stop it");
     let heard = setup.heartbeat(other, Vec::new()).await.must("take a heartbeat");
     assert_eq!(heard.cancel, [(held.run.id, 1)], "and hears of it");

@@ -4,8 +4,8 @@ use std::fmt;
 use std::pin::Pin;
 
 use super::{
-    Backend, cancelling, concurrency, fencing, hosts, input, journals, limits, listing, ordering, repeats,
-    restart, retention, slots, torn, transitions,
+    Backend, adopting, cancelling, concurrency, fencing, hosts, input, journals, limits, listing, ordering,
+    repeats, restart, retention, slots, torn, transitions,
 };
 
 type Check = for<'a> fn(&'a dyn Backend) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
@@ -123,9 +123,19 @@ macro_rules! __conformance_cases {
                 nobody_adopts_its_own_or_more_than_it_wants,
                 progress_is_kept_and_nonsense_harms_nothing,
             }
+            adopting {
+                a_host_takes_over_only_what_it_asks_for,
+                to_claim_something_counts_as_a_heartbeat,
+                who_wakes_first_leaves_the_others_their_time,
+                who_takes_over_a_slot_ends_its_host,
+                a_claim_says_whether_more_is_due,
+                a_beat_need_not_tell_of_progress,
+                a_schedule_that_was_erased_begins_anew,
+            }
             repeats {
                 enqueueing_again_changes_nothing,
                 a_unique_key_is_open_once,
+                a_known_id_counts_before_a_unique_key,
                 finishing_again_changes_nothing,
                 requeueing_again_changes_nothing,
                 closing_and_retiring_again_change_nothing,

@@ -10,7 +10,7 @@ use tokio::sync::Barrier;
 
 use super::Backend;
 use super::support::{Must, Setup};
-use crate::{Claim, HostId, NewRun, Outcome, RunFilter, SlotClaim, SlotLease, Store, StoreError};
+use crate::{Adopt, Claim, HostId, NewRun, Outcome, RunFilter, SlotClaim, SlotLease, Store, StoreError};
 
 /// What so many tasks answer that begin together.
 async fn together<T, F>(setup: &Setup, tasks: usize, task: impl Fn(usize, Arc<dyn Store>) -> F) -> Vec<T>
@@ -62,6 +62,7 @@ pub(super) async fn no_run_is_given_twice_and_none_is_left(backend: &dyn Backend
                     return mine;
                 }
                 mine.extend(runs);
+                assert!(mine.len() <= RUNS, "more runs are given than there are");
             }
         }
     });
@@ -160,14 +161,14 @@ pub(super) async fn a_slot_is_won_once(backend: &dyn Backend) {
     let all = hosts(&setup, 8).await;
     let claims = together(&setup, 16, |number, store| {
         let host = all[number % 8];
-        async move { store.claim_slot(host, "nightly".into(), at).await.must("let hosts want a slot at once") }
+        async move { store.claim_slot(host, "nightly", at).await.must("let hosts want a slot at once") }
     });
     let lease = only_one_won(&claims.await);
     setup.retire(lease.host).await.must("let a host retire");
     let left: Vec<_> = all.into_iter().filter(|host| *host != lease.host).collect();
     let claims = together(&setup, 14, |number, store| {
         let host = left[number % 7];
-        async move { store.adopt_slot(host, "nightly".into(), at).await.must("let hosts want a slot at once") }
+        async move { store.adopt_slot(host, "nightly", at).await.must("let hosts want a slot at once") }
     });
     let adopted = only_one_won(&claims.await);
     assert!(adopted.token > lease.token, "who adopts gets a larger token");
@@ -202,11 +203,12 @@ pub(super) async fn an_orphan_is_adopted_once(backend: &dyn Backend) {
         async move {
             let mut mine = Vec::new();
             loop {
-                let runs = store.adopt(host, 3).await.must("let hosts adopt at the same time");
+                let runs = store.adopt(Adopt::new(host, 3)).await.must("let hosts adopt at the same time");
                 if runs.is_empty() {
                     return mine;
                 }
                 mine.extend(runs);
+                assert!(mine.len() <= RUNS, "more runs are given than there are");
             }
         }
     });

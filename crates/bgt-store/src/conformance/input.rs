@@ -8,7 +8,7 @@ use bgt_core::Status;
 use super::Backend;
 use super::support::{Must, Setup, refusal, refused};
 use crate::{
-    Claim, HostId, JournalEntry, Lease, NewHost, NewRun, Outcome, Page, Requeue, Result, Retention,
+    Adopt, Claim, HostId, JournalEntry, Lease, NewHost, NewRun, Outcome, Page, Requeue, Result, Retention,
     RunFilter, RunId, SlotLease, StoreError,
 };
 
@@ -101,7 +101,7 @@ pub(super) async fn bad_hosts_and_claims_are_refused(backend: &dyn Backend) {
     }
     for (limit, named) in bad_limits() {
         invalid(setup.claim(Claim::new(host, "default", limit)).await, named, "a claim on so many");
-        invalid(setup.adopt(host, limit).await, named, "the wish to adopt so many");
+        invalid(setup.adopt(Adopt::new(host, limit)).await, named, "the wish to adopt so many");
     }
     assert_eq!(setup.snapshot(id).await, before, "what was refused took nothing");
 }
@@ -116,7 +116,7 @@ pub(super) async fn bad_outcomes_are_refused(backend: &dyn Backend) {
     for outcome in [Outcome::new(Status::Queued), Outcome::new(Status::Running), large] {
         let named = if outcome.status.is_final() { "16777217" } else { outcome.status.as_str() };
         invalid(setup.finish(held.lease, outcome.clone()).await, named, "that outcome of a run that is held");
-        invalid(setup.close(queued, outcome).await, named, "that outcome of a queued run");
+        invalid(setup.end_queued(queued, outcome).await, named, "that outcome of a queued run");
     }
     for status in [Status::Queued, Status::Running, Status::Succeeded, Status::Skipped] {
         let answer = setup.requeue(held.lease, Requeue::after(status)).await;
@@ -133,25 +133,25 @@ pub(super) async fn bad_slots_and_journals_are_refused(backend: &dyn Backend) {
     let setup = Setup::of(backend).await;
     let (host, at) = (setup.host("h").await, SystemTime::UNIX_EPOCH);
     for (name, named) in bad_names() {
-        invalid(setup.claim_slot(host, name.clone(), at).await, named, "a schedule of that name");
-        invalid(setup.adopt_slot(host, name.clone(), at).await, named, "a schedule of that name");
-        invalid(setup.slots(name.clone(), 1).await, named, "a schedule of that name");
-        invalid(setup.prune_slots(name.clone(), 1).await, named, "a schedule of that name");
+        invalid(setup.claim_slot(host, &name, at).await, named, "a schedule of that name");
+        invalid(setup.adopt_slot(host, &name, at).await, named, "a schedule of that name");
+        invalid(setup.slots(&name, 1).await, named, "a schedule of that name");
+        invalid(setup.prune_slots(&name, 1).await, named, "a schedule of that name");
         let entry = JournalEntry::new("k", Status::Succeeded);
-        invalid(setup.record(name.clone(), vec![entry]).await, named, "a journal of that name");
+        invalid(setup.record(&name, vec![entry]).await, named, "a journal of that name");
         let entry = JournalEntry::new(name, Status::Succeeded);
-        invalid(setup.record("j".into(), vec![entry]).await, named, "a key like that");
+        invalid(setup.record("j", vec![entry]).await, named, "a key like that");
     }
     let large = JournalEntry::new("k", Status::Succeeded).value(vec![0; (16 << 20) + 1]);
-    invalid(setup.record("j".into(), vec![large]).await, "16777217", "so large a value");
+    invalid(setup.record("j", vec![large]).await, "16777217", "so large a value");
     for (limit, named) in bad_limits() {
-        invalid(setup.slots("s".into(), limit).await, named, "a page of that size");
-        invalid(setup.entries("j".into(), None, limit).await, named, "a page of that size");
+        invalid(setup.slots("s", limit).await, named, "a page of that size");
+        invalid(setup.entries("j", None, limit).await, named, "a page of that size");
     }
     let lease = SlotLease { schedule: "s".into(), at, host, token: 1 };
     invalid(setup.finish_slot(lease, Outcome::new(Status::Running)).await, "running", "an end that is none");
-    assert_eq!(setup.slots("s".into(), 1).await.must("read slots"), [], "what was refused claimed nothing");
-    assert_eq!(setup.entries("j".into(), None, 1).await.must("read a journal"), [], "nor wrote anything");
+    assert_eq!(setup.slots("s", 1).await.must("read slots"), [], "what was refused claimed nothing");
+    assert_eq!(setup.entries("j", None, 1).await.must("read a journal"), [], "nor wrote anything");
 }
 
 pub(super) async fn unknown_runs_are_named(backend: &dyn Backend) {
@@ -166,8 +166,8 @@ pub(super) async fn unknown_runs_are_named(backend: &dyn Backend) {
     refused!(setup.attempts(id).await, StoreError::UnknownRun(run) if run == id, "{what}");
     refused!(setup.events(id, 0, 1).await, StoreError::UnknownRun(run) if run == id, "{what}");
     refused!(setup.request_cancel(id).await, StoreError::UnknownRun(run) if run == id, "{what}");
-    refused!(setup.close(id, Outcome::failed("")).await, StoreError::UnknownRun(run) if run == id, "{what}");
-    refused!(setup.note(id, "n".into()).await, StoreError::UnknownRun(run) if run == id, "{what}");
+    refused!(setup.end_queued(id, Outcome::failed("")).await, StoreError::UnknownRun(run) if run == id, "{what}");
+    refused!(setup.note(id, "n").await, StoreError::UnknownRun(run) if run == id, "{what}");
     refused!(setup.finish(lease, Outcome::succeeded()).await, StoreError::UnknownRun(run) if run == id, "{what}");
     let requeue = Requeue::after(Status::Lost);
     refused!(setup.requeue(lease, requeue).await, StoreError::UnknownRun(run) if run == id, "{what}");
@@ -185,19 +185,19 @@ pub(super) async fn unknown_and_retired_hosts_are_named(backend: &dyn Backend) {
     refused!(setup.held(unknown).await, StoreError::UnknownHost(host) if host == unknown, "{what}");
     let claim = |host| setup.claim(Claim::new(host, "default", 1));
     refused!(claim(unknown).await, StoreError::UnknownHost(host) if host == unknown, "{what}");
-    refused!(setup.adopt(unknown, 1).await, StoreError::UnknownHost(host) if host == unknown, "{what}");
-    let slot = setup.claim_slot(unknown, "s".into(), at).await;
+    refused!(setup.adopt(Adopt::new(unknown, 1)).await, StoreError::UnknownHost(host) if host == unknown, "{what}");
+    let slot = setup.claim_slot(unknown, "s", at).await;
     refused!(slot, StoreError::UnknownHost(host) if host == unknown, "{what}");
-    let slot = setup.adopt_slot(unknown, "s".into(), at).await;
+    let slot = setup.adopt_slot(unknown, "s", at).await;
     refused!(slot, StoreError::UnknownHost(host) if host == unknown, "{what}");
 
     let what = "a host that retired";
     refused!(setup.heartbeat(retired, Vec::new()).await, StoreError::HostEnded(host) if host == retired, "{what}");
     refused!(claim(retired).await, StoreError::HostEnded(host) if host == retired, "{what}");
-    refused!(setup.adopt(retired, 1).await, StoreError::HostEnded(host) if host == retired, "{what}");
-    let slot = setup.claim_slot(retired, "s".into(), at).await;
+    refused!(setup.adopt(Adopt::new(retired, 1)).await, StoreError::HostEnded(host) if host == retired, "{what}");
+    let slot = setup.claim_slot(retired, "s", at).await;
     refused!(slot, StoreError::HostEnded(host) if host == retired, "{what}");
-    let slot = setup.adopt_slot(retired, "s".into(), at).await;
+    let slot = setup.adopt_slot(retired, "s", at).await;
     refused!(slot, StoreError::HostEnded(host) if host == retired, "{what}");
     assert_eq!(setup.held(retired).await.must("say what a retired host holds"), []);
     let count = setup.count(RunFilter::new().status(Status::Queued)).await.must("count runs");

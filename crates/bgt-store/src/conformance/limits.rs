@@ -2,11 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use bgt_core::{Pattern, Status};
+use bgt_core::{Pattern, Progress, Status};
 
 use super::Backend;
 use super::support::{Must, Setup};
-use crate::{Clock, JournalEntry, NewRun, Outcome, Requeue, RunFilter, SlotClaim};
+use crate::{Beat, Clock, JournalEntry, NewRun, Outcome, Requeue, RunFilter, SlotClaim};
 
 pub(super) async fn the_largest_values_fit(backend: &dyn Backend) {
     let setup = Setup::of(backend).await;
@@ -28,8 +28,8 @@ pub(super) async fn the_largest_values_fit(backend: &dyn Backend) {
     );
     assert!(found.payload == large && found.result.as_deref() == Some(&large[..]), "16 MiB each");
     let entry = JournalEntry::new(long.clone(), Status::Succeeded).value(large.clone());
-    setup.record(long.clone(), vec![entry]).await.must("keep a journal value of 16 MiB");
-    let found = setup.entry(long.clone(), long).await.must("read an entry");
+    setup.record(&long, vec![entry]).await.must("keep a journal value of 16 MiB");
+    let found = setup.entry(&long, &long).await.must("read an entry");
     assert!(found.is_some_and(|entry| entry.value == large), "16 MiB");
     setup
         .enqueue((0..1000).map(|n| NewRun::new(n.to_string(), "")).collect())
@@ -51,22 +51,25 @@ pub(super) async fn long_texts_lose_their_middle(backend: &dyn Backend) {
     };
     let held = setup.running(host, NewRun::new("verbose", "")).await;
     let id = held.run.id;
-    setup.note(id, long.clone()).await.must("take a long note");
+    setup.note(id, &long).await.must("take a long note");
     let requeue = Requeue::after(Status::Failed).error(long.clone());
     setup.requeue(held.lease, requeue).await.must("take a long error");
     let held = setup.take(host, &held.run.queue).await.remove(0);
+    let beat = Beat { lease: held.lease, progress: Some(Progress::count(1).message(long.clone())) };
+    setup.heartbeat(host, vec![beat]).await.must("take a long message");
     setup.finish(held.lease, Outcome::failed(long.clone())).await.must("take a long error");
     let found = setup.snapshot(id).await;
     cut(found.events[2].text.as_deref(), "a note");
     cut(found.attempts[0].error.as_deref(), "the error of an attempt that is followed by another");
     cut(found.attempts[1].error.as_deref(), "the error of an attempt");
     cut(found.run.error.as_deref(), "the error of a run");
+    cut(found.run.progress.and_then(|progress| progress.message).as_deref(), "the message of its progress");
     let at = SystemTime::UNIX_EPOCH;
-    let SlotClaim::Won(lease) = setup.claim_slot(host, "s".into(), at).await.must("claim a slot") else {
+    let SlotClaim::Won(lease) = setup.claim_slot(host, "s", at).await.must("claim a slot") else {
         panic!("a slot that nobody has claimed is won by who claims it")
     };
     setup.finish_slot(lease, Outcome::failed(long)).await.must("take a long error");
-    cut(setup.slots("s".into(), 1).await.must("read slots")[0].error.as_deref(), "the error of a slot");
+    cut(setup.slots("s", 1).await.must("read slots")[0].error.as_deref(), "the error of a slot");
 }
 
 pub(super) async fn any_text_is_kept_as_it_is(backend: &dyn Backend) {
@@ -85,7 +88,7 @@ pub(super) async fn any_text_is_kept_as_it_is(backend: &dyn Backend) {
         let host = setup.host(text).await;
         let run = NewRun::new(text, text).pattern(Pattern::Periodic).label(text, text).unique_key(text);
         let held = setup.running(host, run.clone()).await;
-        setup.note(held.run.id, format!("{text}\0")).await.must("take any note");
+        setup.note(held.run.id, &format!("{text}\0")).await.must("take any note");
         let outcome = Outcome::failed(format!("{text}\0{text}")).result(text);
         setup.finish(held.lease, outcome).await.must("take any error");
         let found = setup.snapshot(held.run.id).await;
@@ -104,7 +107,7 @@ pub(super) async fn any_text_is_kept_as_it_is(backend: &dyn Backend) {
     assert_eq!(setup.payload(id).await.must("read a payload"), bytes, "a payload is bytes, not text");
     let id = setup.accept(NewRun::new("empty", "")).await;
     assert_eq!(setup.payload(id).await.must("read a payload"), "", "an empty payload is one");
-    setup.close(id, Outcome::failed("").result("")).await.must("close a queued run");
+    setup.end_queued(id, Outcome::failed("").result("")).await.must("close a queued run");
     assert_eq!(setup.result(id).await.must("read a result"), Some("".into()), "an empty result is one");
 }
 
@@ -122,12 +125,11 @@ pub(super) async fn times_are_kept_to_the_millisecond(backend: &dyn Backend) {
         assert_eq!((found.run.created_at, found.run.not_before), (now, now), "to the millisecond");
         assert_eq!((found.run.started_at, found.run.ended_at), (Some(now), Some(now)), "to the millisecond");
         assert!(found.events.iter().all(|event| event.at == now), "to the millisecond: {found:#?}");
-        let SlotClaim::Won(lease) = setup.claim_slot(host, "s".into(), wall + odd).await.must("claim a slot")
-        else {
+        let SlotClaim::Won(lease) = setup.claim_slot(host, "s", wall + odd).await.must("claim a slot") else {
             panic!("a slot that nobody has claimed is won by who claims it")
         };
         assert_eq!(lease.at, now, "a slot's time is a whole millisecond");
-        let again = setup.claim_slot(host, "s".into(), now).await.must("claim a slot");
+        let again = setup.claim_slot(host, "s", now).await.must("claim a slot");
         assert!(matches!(&again, SlotClaim::Taken(slot) if slot.at == now), "it is the same slot: {again:?}");
         setup.finish_slot(lease, Outcome::succeeded()).await.must("finish a slot that is held");
     }

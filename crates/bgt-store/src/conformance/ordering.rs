@@ -131,7 +131,7 @@ pub(super) async fn a_wall_clock_that_is_set_back_holds_up_nothing_that_was_due(
         setup.requeue(held.lease, Requeue::after(Status::Failed)).await.must("requeue a run that is held");
     }
     setup.clock.set_wall(now - 60 * MINUTE);
-    setup.note(noted, "the clock was wrong".into()).await.must("add a note to a queued run");
+    setup.note(noted, "the clock was wrong").await.must("add a note to a queued run");
     let late = setup.finish(held[1].lease, Outcome::succeeded()).await;
     refused!(late, StoreError::Fenced(_), "a result of a run that was requeued");
     let order = ["noted", "requeued"];

@@ -57,6 +57,15 @@ pub(super) async fn a_unique_key_is_open_once(backend: &dyn Backend) {
     assert_eq!(answer, wanted, "a key is open once within one call too, and other keys are others");
 }
 
+pub(super) async fn a_known_id_counts_before_a_unique_key(backend: &dyn Backend) {
+    let setup = Setup::of(backend).await;
+    let known = setup.accept(NewRun::new("known", "")).await;
+    setup.accept(NewRun::new("open", "").unique_key("key")).await;
+    let again = NewRun::new("again", "").id(known).unique_key("key");
+    let answer = setup.enqueue(vec![again]).await.must("answer for an id that is known");
+    assert!(answer[0].id == known && !answer[0].is_new, "the run of that id: {answer:?}");
+}
+
 pub(super) async fn finishing_again_changes_nothing(backend: &dyn Backend) {
     let setup = Setup::of(backend).await;
     let host = setup.host("h").await;
@@ -96,13 +105,13 @@ pub(super) async fn closing_and_retiring_again_change_nothing(backend: &dyn Back
     let setup = Setup::of(backend).await;
     let id = setup.accept(NewRun::new("closed", "")).await;
     let outcome = Outcome::new(Status::Skipped).error("by policy").result("r");
-    let closed = setup.close(id, outcome.clone()).await.must("close a queued run");
+    let closed = setup.end_queued(id, outcome.clone()).await.must("close a queued run");
     let before = setup.snapshot(id).await;
     let host = setup.host("h").await;
     setup.retire(host).await.must("let a host retire");
     let hosts = setup.hosts().await.must("list hosts");
     setup.clock.advance(MILLISECOND);
-    assert_eq!(setup.close(id, outcome).await.must("let anybody close a run again"), closed);
+    assert_eq!(setup.end_queued(id, outcome).await.must("let anybody close a run again"), closed);
     assert_eq!(setup.snapshot(id).await, before, "closing again changes nothing");
     setup.retire(host).await.must("let a host retire again");
     assert_eq!(setup.hosts().await.must("list hosts"), hosts, "retiring again changes nothing");

@@ -21,7 +21,7 @@ async fn ended(setup: &Setup, count: usize) -> Vec<RunId> {
     ids.reverse();
     for id in &ids {
         setup.clock.advance(MINUTE);
-        setup.close(*id, Outcome::failed("no")).await.must("close a queued run");
+        setup.end_queued(*id, Outcome::failed("no")).await.must("close a queued run");
     }
     ids
 }
@@ -87,7 +87,7 @@ pub(super) async fn nothing_of_a_forgotten_run_is_left(backend: &dyn Backend) {
     };
     let held = setup.running(host, labelled("gone")).await;
     let id = held.run.id;
-    setup.note(id, "a note".into()).await.must("take a note");
+    setup.note(id, "a note").await.must("take a note");
     setup.finish(held.lease, Outcome::succeeded().result("r")).await.must("finish a run that is held");
     for (key, value) in labels {
         assert_eq!(
@@ -138,7 +138,7 @@ pub(super) async fn a_unique_key_is_free_after_the_end(backend: &dyn Backend) {
     let unique = |name: &str| NewRun::new(name, "").unique_key("key");
     for status in [Status::Skipped, Status::Lost, Status::Failed] {
         let id = setup.accept(unique("next")).await;
-        setup.close(id, Outcome::new(status)).await.must("close a queued run");
+        setup.end_queued(id, Outcome::new(status)).await.must("close a queued run");
     }
     let open = setup.accept(unique("open")).await;
     assert_eq!(left(&setup).await.len(), 4, "those that are over keep their key, and stand in nobody's way");

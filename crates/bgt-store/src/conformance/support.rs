@@ -1,5 +1,6 @@
 //! What the cases are written with.
 
+use std::collections::HashSet;
 use std::fmt::Debug;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -77,15 +78,20 @@ impl Setup {
 
     /// All there is of a run, after checking that it fits together.
     pub(super) async fn snapshot(&self, id: RunId) -> Snapshot {
-        let snapshot = Snapshot {
+        let snapshot = self.found(id).await;
+        snapshot.check();
+        snapshot
+    }
+
+    /// All there is of a run.
+    pub(super) async fn found(&self, id: RunId) -> Snapshot {
+        Snapshot {
             run: self.known(id).await,
             payload: self.payload(id).await.must("read a payload"),
             result: self.result(id).await.must("read a result"),
             attempts: self.attempts(id).await.must("read attempts"),
             events: self.events(id, 0, 1000).await.must("read events"),
-        };
-        snapshot.check();
-        snapshot
+        }
     }
 
     /// All there is of all runs, the one that was accepted last first.
@@ -99,11 +105,14 @@ impl Setup {
 
     /// A whole list, read in pages of this size.
     pub(super) async fn all(&self, filter: RunFilter, size: usize) -> Vec<RunRecord> {
-        let (mut all, mut page) = (Vec::new(), Page::first(size));
+        let (mut all, mut seen, mut page) = (Vec::new(), HashSet::new(), Page::first(size));
         loop {
             let found = self.list(filter.clone(), page).await.must("list runs");
             assert!(found.runs.len() <= size, "a page of {size} has {} runs", found.runs.len());
-            all.extend(found.runs);
+            for run in found.runs {
+                assert!(seen.insert(run.id), "run {} is on two pages of {size}", run.id);
+                all.push(run);
+            }
             match found.next {
                 Some(cursor) => page = Page::after(cursor, size),
                 None => return all,

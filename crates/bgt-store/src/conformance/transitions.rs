@@ -5,7 +5,7 @@ use bgt_core::Status;
 use super::Backend;
 use super::support::{Must, Setup, Snapshot, refused};
 use crate::{
-    Clock, Held, HostId, NewRun, Outcome, Requeue, RunEvent, RunEventKind as Kind, RunId, StoreError,
+    Adopt, Clock, Held, HostId, NewRun, Outcome, Requeue, RunEvent, RunEventKind as Kind, RunId, StoreError,
 };
 
 /// How an attempt that is followed by another can have ended.
@@ -26,7 +26,7 @@ async fn standing(setup: &Setup, status: Status) -> (Snapshot, Held) {
             setup.requeue(lease, requeue).await.must("requeue a run that is held");
             if status == Status::Skipped {
                 let skipped = Outcome::new(status).error("no more");
-                setup.close(lease.run, skipped).await.must("close a queued run");
+                setup.end_queued(lease.run, skipped).await.must("close a queued run");
             }
         }
         _ => setup.finish(lease, ending(status)).await.must("finish a run that is held"),
@@ -104,8 +104,8 @@ pub(super) async fn every_finish_follows_the_table(backend: &dyn Backend) {
                 wanted.end(&setup, Some(lease.host), to, error.as_deref());
                 wanted.result = outcome.result;
             } else {
-                refused!(answer, StoreError::Transition { run, source }
-                    if run == lease.run && (source.from, source.to) == (from, to), "{what}");
+                refused!(answer, StoreError::Transition { run, step }
+                    if run == lease.run && (step.from, step.to) == (from, to), "{what}");
             }
             demand(&setup, &wanted, &what).await;
         }
@@ -148,12 +148,12 @@ pub(super) async fn every_close_follows_the_table(backend: &dyn Backend) {
         for to in finals() {
             let (mut wanted, Held { lease, .. }) = standing(&setup, from).await;
             let (outcome, what) = (ending(to), format!("closing as {to} at {from}"));
-            let answer = setup.close(lease.run, outcome.clone()).await;
+            let answer = setup.end_queued(lease.run, outcome.clone()).await;
             if from == Status::Running {
                 refused!(answer, StoreError::Held { run, host } if (run, host) == (lease.run, lease.host), "{what}");
             } else if from != to && !from.can_become(to) {
-                refused!(answer, StoreError::Transition { run, source }
-                    if run == lease.run && (source.from, source.to) == (from, to), "{what}");
+                refused!(answer, StoreError::Transition { run, step }
+                    if run == lease.run && (step.from, step.to) == (from, to), "{what}");
             } else {
                 if from != to {
                     wanted.end(&setup, None, to, outcome.error.as_deref());
@@ -195,14 +195,15 @@ pub(super) async fn only_queued_runs_are_claimed_and_only_running_ones_adopted(b
     for from in Status::ALL {
         let (before, Held { lease, .. }) = standing(&setup, from).await;
         let other = setup.host("other").await;
-        let adopted = setup.adopt(other, 1000).await.must("let a host look for what it can adopt");
+        let adopted =
+            setup.adopt(Adopt::new(other, 1000)).await.must("let a host look for what it can adopt");
         assert!(adopted.is_empty(), "nothing can be adopted from a host that is alive: {adopted:?}");
         demand(&setup, &before, "an attempt to adopt it from a host that is alive").await;
 
         setup.retire(lease.host).await.must("let a host retire");
         let mut wanted = before.clone();
         if from == Status::Running {
-            let adopted = setup.adopt(other, 1000).await.must("let a host adopt");
+            let adopted = setup.adopt(Adopt::new(other, 1000)).await.must("let a host adopt");
             let [held] = &adopted[..] else { panic!("one run can be adopted, and it must be: {adopted:?}") };
             assert!(
                 held.lease.token > lease.token,
@@ -213,7 +214,8 @@ pub(super) async fn only_queued_runs_are_claimed_and_only_running_ones_adopted(b
             let attempt = wanted.attempts.last_mut().expect("a run with an attempt");
             (attempt.host, attempt.token) = (other, held.lease.token);
         } else {
-            let adopted = setup.adopt(other, 1000).await.must("let a host look for what it can adopt");
+            let adopted =
+                setup.adopt(Adopt::new(other, 1000)).await.must("let a host look for what it can adopt");
             assert!(adopted.is_empty(), "a run that is {from} is nobody's to adopt: {adopted:?}");
         }
         let mut found = setup.snapshot(lease.run).await;
@@ -251,7 +253,7 @@ pub(super) async fn a_note_changes_nothing_else(backend: &dyn Backend) {
     let setup = Setup::of(backend).await;
     for from in Status::ALL {
         let (mut wanted, Held { lease, .. }) = standing(&setup, from).await;
-        setup.note(lease.run, "seen".into()).await.must("add a note to a run, also when it is over");
+        setup.note(lease.run, "seen").await.must("add a note to a run, also when it is over");
         wanted.event(&setup, Kind::Note, None, None);
         wanted.text(Some("seen"));
         demand(&setup, &wanted, &format!("a note at {from}")).await;
@@ -266,9 +268,9 @@ pub(super) async fn a_life_with_every_step_has_a_history_without_a_gap(backend: 
     setup.requeue(held.lease, Requeue::after(Status::Failed)).await.must("requeue a run that is held");
     let held = setup.take(first, &held.run.queue).await.remove(0);
     assert_eq!((held.lease.attempt, held.run.attempt), (2, 2), "a claim after a requeue is the next attempt");
-    setup.note(id, "half way".into()).await.must("take a note");
+    setup.note(id, "half way").await.must("take a note");
     setup.retire(first).await.must("let a host retire");
-    let adopted = setup.adopt(second, 10).await.must("let a host adopt").remove(0);
+    let adopted = setup.adopt(Adopt::new(second, 10)).await.must("let a host adopt").remove(0);
     refused!(setup.finish(held.lease, Outcome::succeeded()).await, StoreError::Fenced(_), "an old lease");
     setup.request_cancel(id).await.must("let anybody ask to stop a run");
     setup.finish(adopted.lease, Outcome::new(Status::Cancelled)).await.must("let its owner finish a run");

@@ -1,5 +1,8 @@
 //! Hosts, and the leases that they hold on runs.
 
+use std::cmp::Reverse;
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bgt_core::Status;
 
@@ -9,18 +12,19 @@ use crate::clock::{Moment, from_millis};
 use crate::host::Expiry;
 use crate::rules::{Refusal, Step};
 use crate::{
-    Beat, Claim, Claimed, Heard, Held, HostId, HostRecord, Lease, LeaseStore, NewHost, Outcome, Requeue,
-    Result, StoreError, limits, rules,
+    Adopt, Beat, Claim, Claimed, Heard, Held, HostId, HostRecord, Lease, LeaseStore, NewHost, Outcome,
+    Requeue, Result, StoreError, rules,
 };
 
-/// How many hosts that have ended are kept.
-const ENDED_HOSTS: usize = 1000;
+/// How many hosts are kept that have ended, or were not heard of for long, and hold nothing.
+const GONE: usize = 1000;
+const OLD: Duration = Duration::from_secs(7 * 86_400);
 
 #[async_trait]
 impl LeaseStore for MemoryStore {
     async fn register(&self, host: NewHost) -> Result<HostId> {
         host.check()?;
-        let (now, mut state) = (self.clock.now(), self.state());
+        let (mut state, now) = self.state_now();
         let id = HostId::new();
         let record = HostRecord {
             id,
@@ -32,28 +36,33 @@ impl LeaseStore for MemoryStore {
             is_alive: true,
         };
         let expiry = Expiry::of(&now, host.lease);
-        state.hosts.insert(id, Host { record, lease: host.lease, expiry });
-        let ended = state.hosts.iter().filter(|(_, host)| host.record.ended_at.is_some());
-        let ended: Vec<_> = ended.map(|(id, _)| *id).collect();
-        for old in ended.iter().take(ended.len().saturating_sub(ENDED_HOSTS)) {
-            state.hosts.remove(old);
-        }
+        state.hosts.insert(id, Host { record, lease: host.lease, expiry, resumed: None });
+        let holds =
+            |id: &HostId| state.running.range((*id, Seq::MIN)..).next().is_some_and(|(host, _)| host == id);
+        let gone = |host: &Host| {
+            let is_old = now.wall.duration_since(host.record.heard_at).is_ok_and(|age| age > OLD);
+            (host.record.ended_at.is_some() || is_old) && !holds(&host.record.id)
+        };
+        let mut gone: Vec<_> = state.hosts.values().filter(|host| gone(host)).collect();
+        gone.sort_by_key(|host| host.record.heard_at);
+        let surplus = gone.len().saturating_sub(GONE);
+        let surplus: Vec<_> = gone[..surplus].iter().map(|host| host.record.id).collect();
+        state.hosts.retain(|id, _| !surplus.contains(id));
         Ok(id)
     }
 
     async fn heartbeat(&self, host: HostId, beats: Vec<Beat>) -> Result<Heard> {
-        let (now, mut state) = (self.clock.now(), self.state());
-        state.working(host)?;
-        let known = state.hosts.get_mut(&host).ok_or(StoreError::UnknownHost(host))?;
-        known.expiry = Expiry::of(&now, known.lease);
-        known.record.heard_at = now.stored();
+        let (mut state, now) = self.state_now();
+        state.hear(host, &now)?;
         let mut heard = Heard::default();
         for beat in beats {
             let seq = state.ids.get(&beat.lease.run).copied();
-            let run = seq.and_then(|seq| state.runs.get_mut(&seq)).map(|entry| &mut entry.run);
-            match run.filter(|run| run.token == beat.lease.token && run.status == Status::Running) {
-                Some(run) => run.progress = Some(rules::progress(&beat.progress)),
-                None => heard.fenced.push(beat.lease),
+            let Some(entry) = seq.and_then(|seq| state.runs.get_mut(&seq)) else { continue };
+            if entry.run.token != beat.lease.token {
+                heard.fenced.push(beat.lease);
+            } else if entry.run.status == Status::Running {
+                let told = beat.progress.as_ref().map(rules::progress);
+                entry.run.progress = told.or(entry.run.progress.take());
             }
         }
         let held = state.held_by(host).into_iter().map(|seq| &state.runs[&seq].run);
@@ -63,32 +72,31 @@ impl LeaseStore for MemoryStore {
     }
 
     async fn retire(&self, host: HostId) -> Result<()> {
-        let (now, mut state) = (self.clock.now(), self.state());
+        let (mut state, now) = self.state_now();
         let known = state.hosts.get_mut(&host).ok_or(StoreError::UnknownHost(host))?;
         known.record.ended_at.get_or_insert(now.stored());
         Ok(())
     }
 
     async fn hosts(&self) -> Result<Vec<HostRecord>> {
-        let (now, state) = (self.clock.now(), self.state());
+        let (state, now) = self.state_now();
         let hosts = state.hosts.values().rev();
         Ok(hosts.map(|host| HostRecord { is_alive: host.is_alive(&now), ..host.record.clone() }).collect())
     }
 
     async fn claim(&self, claim: Claim) -> Result<Claimed> {
         claim.check()?;
-        let (now, mut state) = (self.clock.now(), self.state());
-        state.working(claim.host)?;
+        let (mut state, now) = self.state_now();
+        state.hear(claim.host, &now)?;
         state.promote(&claim.queue, &now);
         let running = state.running_in.get(&claim.queue).copied().unwrap_or(0);
         let room = claim.max_running.map_or(usize::MAX, |max| max.saturating_sub(running) as usize);
-        let of_queue = state.ready.iter().skip_while(|(queue, ..)| *queue < claim.queue);
-        let of_queue = of_queue.take_while(|(queue, ..)| *queue == claim.queue).map(|(_, _, seq)| *seq);
-        let wanted: Vec<Seq> = of_queue.take(claim.limit.min(room)).collect();
+        let wanted: Vec<Seq> = state.ready_in(&claim.queue).take(claim.limit.min(room)).collect();
         let runs: Result<_> = wanted.into_iter().map(|seq| state.claim(seq, claim.host, &now)).collect();
+        let has_more = state.ready_in(&claim.queue).next().is_some();
         let later = (claim.queue.clone(), i64::MIN, Seq::MIN)..;
         let next = state.delayed.range(later).next().filter(|(queue, ..)| *queue == claim.queue);
-        Ok(Claimed { runs: runs?, next_due: next.map(|(_, due, _)| from_millis(*due)) })
+        Ok(Claimed { runs: runs?, has_more, next_due: next.map(|(_, due, _)| from_millis(*due)) })
     }
 
     async fn held(&self, host: HostId) -> Result<Vec<Held>> {
@@ -97,26 +105,30 @@ impl LeaseStore for MemoryStore {
         Ok(state.held_by(host).into_iter().map(|seq| state.runs[&seq].held(host)).collect())
     }
 
-    async fn adopt(&self, host: HostId, limit: usize) -> Result<Vec<Held>> {
-        limits::page(limit)?;
-        let (now, mut state) = (self.clock.now(), self.state());
-        state.working(host)?;
-        for other in state.hosts.values_mut().filter(|other| other.record.id != host) {
+    async fn adopt(&self, adopt: Adopt) -> Result<Vec<Held>> {
+        adopt.check()?;
+        let (mut state, now) = self.state_now();
+        state.hear(adopt.host, &now)?;
+        if state.hosts.get(&adopt.host).is_some_and(|host| Expiry::must_wait(host.resumed, host.lease, &now))
+        {
+            return Ok(Vec::new());
+        }
+        for other in state.hosts.values_mut() {
             if !other.is_alive(&now) {
                 other.record.ended_at.get_or_insert(now.stored());
             }
         }
         let over = |owner: &HostId| state.hosts.get(owner).is_none_or(|host| host.record.ended_at.is_some());
-        let mut orphans: Vec<Seq> =
-            state.running.iter().filter(|(owner, _)| over(owner)).map(|(_, seq)| *seq).collect();
+        let orphans = state.running.iter().filter(|(owner, _)| over(owner)).map(|(_, seq)| *seq);
+        let mut orphans: Vec<Seq> = orphans.filter(|seq| adopt.matches(&state.runs[seq].run)).collect();
         orphans.sort_unstable();
-        orphans.truncate(limit);
-        Ok(orphans.into_iter().map(|seq| state.adopt(seq, host, &now)).collect())
+        orphans.truncate(adopt.limit);
+        Ok(orphans.into_iter().map(|seq| state.adopt(seq, adopt.host, &now)).collect())
     }
 
     async fn finish(&self, lease: Lease, outcome: Outcome) -> Result<()> {
         outcome.check()?;
-        let (now, mut state) = (self.clock.now(), self.state());
+        let (mut state, now) = self.state_now();
         let seq = state.seq(lease.run)?;
         let changed = state.apply(seq, &now, |run| rules::finish(run, &lease, &outcome, &now))?;
         if let Some(entry) = state.runs.get_mut(&seq).filter(|_| changed) {
@@ -127,7 +139,7 @@ impl LeaseStore for MemoryStore {
 
     async fn requeue(&self, lease: Lease, requeue: Requeue) -> Result<Status> {
         requeue.check()?;
-        let (now, mut state) = (self.clock.now(), self.state());
+        let (mut state, now) = self.state_now();
         let seq = state.seq(lease.run)?;
         state.apply(seq, &now, |run| rules::requeue(run, &lease, &requeue, &now))?;
         Ok(state.runs[&seq].run.status)
@@ -135,6 +147,12 @@ impl LeaseStore for MemoryStore {
 }
 
 impl State {
+    fn ready_in(&self, queue: &str) -> impl Iterator<Item = Seq> {
+        let first = (queue.to_owned(), Reverse(i32::MAX), Seq::MIN);
+        let last = (queue.to_owned(), Reverse(i32::MIN), Seq::MAX);
+        self.ready.range(first..=last).map(|(_, _, seq)| *seq)
+    }
+
     fn held_by(&self, host: HostId) -> Vec<Seq> {
         self.running.range((host, Seq::MIN)..=(host, Seq::MAX)).map(|(_, seq)| *seq).collect()
     }

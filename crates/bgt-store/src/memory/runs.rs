@@ -17,7 +17,7 @@ use crate::{
 impl RunStore for MemoryStore {
     async fn enqueue(&self, runs: Vec<NewRun>) -> Result<Vec<Enqueued>> {
         runs.iter().try_for_each(NewRun::check)?;
-        let (now, mut state) = (self.clock.now(), self.state());
+        let (mut state, now) = self.state_now();
         let mut answers = Vec::with_capacity(runs.len());
         for new in runs {
             let open = || new.unique_key.as_ref().and_then(|key| state.unique.get(key));
@@ -49,13 +49,14 @@ impl RunStore for MemoryStore {
     }
 
     async fn events(&self, id: RunId, after: u32, limit: usize) -> Result<Vec<RunEvent>> {
-        limits::page(limit)?;
+        limits::page("the limit of events", limit)?;
         let state = self.state();
         Ok(state.entry(id)?.events.iter().skip(after as usize).take(limit).cloned().collect())
     }
 
     async fn list(&self, filter: RunFilter, page: Page) -> Result<RunPage> {
         page.check()?;
+        filter.check()?;
         let state = self.state();
         let end = page.after.map_or(i64::MAX, |cursor| cursor.0);
         let found = state.runs.range(..end).rev().filter(|(_, entry)| filter.matches(&entry.run));
@@ -67,6 +68,7 @@ impl RunStore for MemoryStore {
     }
 
     async fn count(&self, filter: RunFilter) -> Result<BTreeMap<Status, u64>> {
+        filter.check()?;
         let mut counts = BTreeMap::new();
         for entry in self.state().runs.values().filter(|entry| filter.matches(&entry.run)) {
             *counts.entry(entry.run.status).or_default() += 1;
@@ -75,17 +77,17 @@ impl RunStore for MemoryStore {
     }
 
     async fn request_cancel(&self, id: RunId) -> Result<RunRecord> {
-        let (now, mut state) = (self.clock.now(), self.state());
+        let (mut state, now) = self.state_now();
         let seq = state.seq(id)?;
         state.apply(seq, &now, |run| rules::request_cancel(run, &now))?;
         Ok(state.runs[&seq].run.clone())
     }
 
-    async fn close(&self, id: RunId, outcome: Outcome) -> Result<RunRecord> {
+    async fn end_queued(&self, id: RunId, outcome: Outcome) -> Result<RunRecord> {
         outcome.check()?;
-        let (now, mut state) = (self.clock.now(), self.state());
+        let (mut state, now) = self.state_now();
         let seq = state.seq(id)?;
-        let changed = state.apply(seq, &now, |run| rules::close(run, &outcome, &now))?;
+        let changed = state.apply(seq, &now, |run| rules::end_queued(run, &outcome, &now))?;
         let entry = state.runs.get_mut(&seq).expect("a run that was just there");
         if changed {
             entry.result = outcome.result;
@@ -93,17 +95,17 @@ impl RunStore for MemoryStore {
         Ok(entry.run.clone())
     }
 
-    async fn note(&self, id: RunId, text: String) -> Result<()> {
-        let (now, mut state) = (self.clock.now(), self.state());
+    async fn note(&self, id: RunId, text: &str) -> Result<()> {
+        let (mut state, now) = self.state_now();
         let seq = state.seq(id)?;
         let entry = state.runs.get_mut(&seq).expect("a run that was just there");
-        let event = rules::note(&mut entry.run, &text, &now);
+        let event = rules::note(&mut entry.run, text, &now);
         entry.events.push(event);
         Ok(())
     }
 
     async fn prune(&self, retention: Retention, limit: usize) -> Result<Vec<RunId>> {
-        limits::page(limit)?;
+        limits::page("the limit of pruning", limit)?;
         let mut state = self.state();
         let surplus = retention
             .keep

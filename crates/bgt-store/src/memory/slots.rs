@@ -11,17 +11,17 @@ use crate::{HostId, Outcome, Result, SlotClaim, SlotLease, SlotRecord, SlotStore
 
 #[async_trait]
 impl SlotStore for MemoryStore {
-    async fn claim_slot(&self, host: HostId, schedule: String, at: SystemTime) -> Result<SlotClaim> {
+    async fn claim_slot(&self, host: HostId, schedule: &str, at: SystemTime) -> Result<SlotClaim> {
         self.take_slot(host, schedule, at, false)
     }
 
-    async fn adopt_slot(&self, host: HostId, schedule: String, at: SystemTime) -> Result<SlotClaim> {
+    async fn adopt_slot(&self, host: HostId, schedule: &str, at: SystemTime) -> Result<SlotClaim> {
         self.take_slot(host, schedule, at, true)
     }
 
     async fn finish_slot(&self, lease: SlotLease, outcome: Outcome) -> Result<()> {
         outcome.check()?;
-        let (now, mut state) = (self.clock.now(), self.state());
+        let (mut state, now) = self.state_now();
         let fenced = || StoreError::slot_fenced(&lease.schedule, lease.at, lease.token);
         let slot = state.slots.get_mut(&(lease.schedule.clone(), millis(lease.at))).ok_or_else(fenced)?;
         let again = slot.status == Some(outcome.status);
@@ -35,46 +35,54 @@ impl SlotStore for MemoryStore {
         Ok(())
     }
 
-    async fn slots(&self, schedule: String, limit: usize) -> Result<Vec<SlotRecord>> {
-        limits::name("the name of a schedule", &schedule)?;
-        limits::page(limit)?;
-        let (now, state) = (self.clock.now(), self.state());
-        Ok(state.slots_of(&schedule).rev().take(limit).map(|slot| state.seen(slot, &now)).collect())
+    async fn slots(&self, schedule: &str, limit: usize) -> Result<Vec<SlotRecord>> {
+        limits::name("the name of a schedule", schedule)?;
+        limits::page("the limit of slots", limit)?;
+        let (state, now) = self.state_now();
+        Ok(state.slots_of(schedule).rev().take(limit).map(|slot| state.seen(slot, &now)).collect())
     }
 
-    async fn prune_slots(&self, schedule: String, keep: u64) -> Result<u64> {
-        limits::name("the name of a schedule", &schedule)?;
-        let mut state = self.state();
-        let ended = state.slots_of(&schedule).rev().filter(|slot| slot.status.is_some());
+    async fn prune_slots(&self, schedule: &str, keep: u64) -> Result<u64> {
+        limits::name("the name of a schedule", schedule)?;
+        let (mut state, now) = self.state_now();
+        let ended = state.slots_of(schedule).rev().filter(|slot| slot.status.is_some());
         let gone = ended.skip(usize::try_from(keep).unwrap_or(usize::MAX));
-        let gone: Vec<i64> = gone.map(|slot| millis(slot.at)).collect();
+        let gone: Vec<i64> = gone.map(|slot| millis(slot.at)).filter(|at| *at <= millis(now.wall)).collect();
         for at in &gone {
-            state.slots.remove(&(schedule.clone(), *at));
+            state.slots.remove(&(schedule.to_owned(), *at));
         }
         if let Some(latest) = gone.first() {
-            let forgotten = state.forgotten.entry(schedule).or_insert(*latest);
+            let forgotten = state.forgotten.entry(schedule.to_owned()).or_insert(*latest);
             *forgotten = (*forgotten).max(*latest);
         }
         Ok(gone.len() as u64)
     }
+
+    async fn erase_slots(&self, schedule: &str) -> Result<u64> {
+        limits::name("the name of a schedule", schedule)?;
+        let mut state = self.state();
+        let all: Vec<_> = state.slots_of(schedule).map(|slot| millis(slot.at)).collect();
+        for at in &all {
+            state.slots.remove(&(schedule.to_owned(), *at));
+        }
+        state.forgotten.remove(schedule);
+        Ok(all.len() as u64)
+    }
 }
 
 impl MemoryStore {
-    fn take_slot(
-        &self,
-        host: HostId,
-        schedule: String,
-        at: SystemTime,
-        may_adopt: bool,
-    ) -> Result<SlotClaim> {
-        limits::name("the name of a schedule", &schedule)?;
-        let (now, mut state) = (self.clock.now(), self.state());
-        state.working(host)?;
-        let key = (schedule, millis(at));
+    fn take_slot(&self, host: HostId, schedule: &str, at: SystemTime, may_adopt: bool) -> Result<SlotClaim> {
+        limits::name("the name of a schedule", schedule)?;
+        let (mut state, now) = self.state_now();
+        state.hear(host, &now)?;
+        let key = (schedule.to_owned(), millis(at));
         if let Some(slot) = state.slots.get(&key) {
             let slot = state.seen(slot, &now);
             if !(may_adopt && slot.is_abandoned) {
                 return Ok(SlotClaim::Taken(slot));
+            }
+            if let Some(former) = state.hosts.get_mut(&slot.host) {
+                former.record.ended_at.get_or_insert(now.stored());
             }
         } else if let Some(forgotten) = state.forgotten.get(&key.0).filter(|forgotten| key.1 <= **forgotten) {
             return Ok(SlotClaim::Past { forgotten: from_millis(*forgotten) });

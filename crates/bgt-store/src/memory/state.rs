@@ -50,6 +50,8 @@ pub(super) struct Host {
     pub(super) record: HostRecord,
     pub(super) lease: Duration,
     pub(super) expiry: Expiry,
+    /// When it was heard of again, if its lease was over then.
+    pub(super) resumed: Option<Duration>,
 }
 
 impl Host {
@@ -139,7 +141,12 @@ impl State {
             }
             (Status::Running, Some(host)) => {
                 self.running.remove(&(host, seq));
-                *self.running_in.entry(run.queue.clone()).or_default() -= 1;
+                if let Some(running) = self.running_in.get_mut(&run.queue) {
+                    *running -= 1;
+                    if *running == 0 {
+                        self.running_in.remove(&run.queue);
+                    }
+                }
             }
             _ => {
                 self.ended.remove(&(run.ended_at.map_or(0, millis), seq));
@@ -178,9 +185,17 @@ impl State {
         self.token
     }
 
-    /// A host that may still take something on.
-    pub(super) fn working(&self, host: HostId) -> Result<()> {
-        let known = self.hosts.get(&host).ok_or(StoreError::UnknownHost(host))?;
-        if known.record.ended_at.is_some() { Err(StoreError::HostEnded(host)) } else { Ok(()) }
+    /// A host that may still take something on is there.
+    pub(super) fn hear(&mut self, host: HostId, now: &Moment) -> Result<()> {
+        let known = self.hosts.get_mut(&host).ok_or(StoreError::UnknownHost(host))?;
+        if known.record.ended_at.is_some() {
+            return Err(StoreError::HostEnded(host));
+        }
+        if known.expiry.is_over(now) {
+            known.resumed = Some(now.since_boot);
+        }
+        known.expiry = Expiry::of(now, known.lease);
+        known.record.heard_at = now.stored();
+        Ok(())
     }
 }

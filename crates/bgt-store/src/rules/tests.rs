@@ -22,7 +22,7 @@ fn standing(status: Status) -> (RunRecord, Lease, Moment) {
         // Only what never started can be skipped.
         Skipped => {
             requeue(&mut run, &lease, &Requeue::after(Failed), &now).unwrap();
-            close(&mut run, &Outcome::new(Skipped), &now).unwrap();
+            end_queued(&mut run, &Outcome::new(Skipped), &now).unwrap();
         }
         over => drop(finish(&mut run, &lease, &Outcome::new(over), &now).unwrap()),
     }
@@ -105,7 +105,7 @@ fn only_what_nobody_holds_is_closed_without_an_attempt() {
     for status in Status::ALL {
         for outcome in Status::ALL.into_iter().filter(|status| status.is_final()) {
             let (mut run, _, now) = standing(status);
-            let closed = close(&mut run, &Outcome::new(outcome), &now);
+            let closed = end_queued(&mut run, &Outcome::new(outcome), &now);
             let expected = status == outcome || (status == Queued && Queued.can_become(outcome));
             assert_eq!(closed.is_ok(), expected, "{status} to {outcome}");
             if status == Running {
@@ -151,7 +151,7 @@ proptest! {
                 3 if Requeue::after(status).check().is_ok() =>
                     written(requeue(&mut run, &lease, &Requeue::after(status), &now)),
                 4 => request_cancel(&mut run, &now).map_or(0, |step| step.events.len()),
-                5 if status.is_final() => close(&mut run, &Outcome::new(status), &now).map_or(0, |step| step.events.len()),
+                5 if status.is_final() => end_queued(&mut run, &Outcome::new(status), &now).map_or(0, |step| step.events.len()),
                 _ => 0,
             };
             events += added;

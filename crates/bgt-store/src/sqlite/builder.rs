@@ -93,7 +93,6 @@ impl SqliteBuilder {
             path: absolute(&self.path)?,
             durability: self.durability,
             patience: self.patience,
-            is_closed: false.into(),
             closing: Mutex::default(),
         });
         let writer = Lane::start("bgt-store-write", &place, &self.clock, threads::write, None).await?;

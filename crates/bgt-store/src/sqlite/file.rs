@@ -86,12 +86,14 @@ impl File {
         self.opened().is_ok_and(|session| !matches!(session.whereabouts(), Whereabouts::Here))
     }
 
-    /// From whatever is held, whether or not its file still has a name.
-    pub(super) fn backup(&self, to: &Path) -> Result<()> {
+    /// From the file that is in use or, where that was taken away, from whatever is held of it.
+    pub(super) fn backup(&mut self, to: &Path) -> Result<()> {
         let to = super::absolute(to)?;
         let Some(name) = to.to_str() else {
             return Err(StoreError::invalid("the path of a backup", format!("{to:?}"), "UTF-8"));
         };
+        let is_in_use = self.session().is_ok();
+        tracing::debug!(to = %to.display(), is_in_use, "backup");
         let session = self.opened()?;
         bgt_sys::create_private(&to).map_err(|error| {
             if error.kind() == std::io::ErrorKind::AlreadyExists {
@@ -107,6 +109,10 @@ impl File {
             let kind = self.place.kind_of(&error);
             StoreError::from(Fault::because(kind, &to, error))
         })?;
+        // SQLite has waited for the file, not for its name. Windows does not open folders, and needs no such thing.
+        if let Some(Ok(folder)) = to.parent().map(std::fs::File::open) {
+            folder.sync_all().map_err(|error| Fault::because(FaultKind::Io, &to, error))?;
+        }
         Ok(())
     }
 }

@@ -37,7 +37,16 @@ impl Group {
     pub(super) fn commit(mut self, file: &mut File, clock: &dyn Clock, inbox: &mut Inbox) {
         let committed = file.session().and_then(|session| {
             session.begin()?;
-            self.transact(session, &clock.now(), inbox)
+            let now = catch_unwind(AssertUnwindSafe(|| clock.now()));
+            let committed = match now {
+                Ok(now) => self.transact(session, &now, inbox),
+                // It is the caller's, and this thread is everybody's.
+                Err(_) => Err(session.fault(FaultKind::Internal)),
+            };
+            if committed.is_err() {
+                session.rollback()?;
+            }
+            committed
         });
         if let Err(fault) = &committed {
             // Who came while the lock was waited for hears of that too, and need not wait for it once more.

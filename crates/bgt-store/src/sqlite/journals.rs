@@ -11,9 +11,10 @@ use crate::{JournalEntry, JournalStore, Result, limits};
 
 #[async_trait]
 impl JournalStore for SqliteStore {
-    async fn record(&self, journal: String, entries: Vec<JournalEntry>) -> Result<()> {
-        limits::name("the name of a journal", &journal)?;
+    async fn record(&self, journal: &str, entries: Vec<JournalEntry>) -> Result<()> {
+        limits::name("the name of a journal", journal)?;
         entries.iter().try_for_each(JournalEntry::check)?;
+        let journal = journal.to_owned();
         self.write(move |connection, now| {
             let mut write = connection.prepare_cached(
                 "INSERT OR REPLACE INTO journals (journal, key, status, value, at) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -27,7 +28,8 @@ impl JournalStore for SqliteStore {
         .await
     }
 
-    async fn entry(&self, journal: String, key: String) -> Result<Option<JournalEntry>> {
+    async fn entry(&self, journal: &str, key: &str) -> Result<Option<JournalEntry>> {
+        let (journal, key) = (journal.to_owned(), key.to_owned());
         self.read(move |connection, _| {
             let mut query = connection.prepare_cached(
                 "SELECT key, status, value, at FROM journals WHERE journal = ?1 AND key = ?2",
@@ -37,15 +39,10 @@ impl JournalStore for SqliteStore {
         .await
     }
 
-    async fn entries(
-        &self,
-        journal: String,
-        after: Option<String>,
-        limit: usize,
-    ) -> Result<Vec<JournalEntry>> {
-        limits::page(limit)?;
+    async fn entries(&self, journal: &str, after: Option<&str>, limit: usize) -> Result<Vec<JournalEntry>> {
+        limits::page("the limit of entries", limit)?;
         // No key is empty, so all of them come after the empty one.
-        let after = after.unwrap_or_default();
+        let (journal, after) = (journal.to_owned(), after.unwrap_or_default().to_owned());
         self.read(move |connection, _| {
             let mut query = connection.prepare_cached(
                 "SELECT key, status, value, at FROM journals WHERE journal = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
@@ -56,7 +53,8 @@ impl JournalStore for SqliteStore {
         .await
     }
 
-    async fn erase(&self, journal: String) -> Result<u64> {
+    async fn erase(&self, journal: &str) -> Result<u64> {
+        let journal = journal.to_owned();
         self.write(move |connection, _| {
             let mut erase = connection.prepare_cached("DELETE FROM journals WHERE journal = ?1")?;
             Ok(erase.execute([&journal])? as u64)

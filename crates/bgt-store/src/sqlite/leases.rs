@@ -14,8 +14,8 @@ use crate::clock::{Moment, from_millis, millis};
 use crate::host::Expiry;
 use crate::rules::{Refusal, Step};
 use crate::{
-    Beat, Claim, Claimed, Heard, Held, HostId, HostRecord, Lease, LeaseStore, NewHost, Outcome, Requeue,
-    Result, RunRecord, StoreError, limits, rules,
+    Adopt, Beat, Claim, Claimed, Heard, Held, HostId, HostRecord, Lease, LeaseStore, NewHost, Outcome,
+    Requeue, Result, RunRecord, StoreError, rules,
 };
 
 #[async_trait]
@@ -39,12 +39,14 @@ impl LeaseStore for SqliteStore {
                 whole(expiry.heard),
                 whole(expiry.expires),
             ])?;
-            // Of those that have ended the latest 1 000 are kept.
+            // Of those that have ended, or were not heard of for a week, and hold nothing, the latest 1 000 are kept.
             let mut forget = connection.prepare_cached(
-                "DELETE FROM hosts WHERE ended_at IS NOT NULL AND id NOT IN
-                   (SELECT id FROM hosts WHERE ended_at IS NOT NULL ORDER BY id DESC LIMIT 1000)",
+                "DELETE FROM hosts WHERE id IN (
+                   SELECT id FROM hosts WHERE (ended_at IS NOT NULL OR heard_at < ?1)
+                     AND id NOT IN (SELECT host FROM runs WHERE status = 'running')
+                   ORDER BY heard_at DESC LIMIT -1 OFFSET 1000)",
             )?;
-            forget.execute([])?;
+            forget.execute([millis(now.wall) - 7 * 86_400_000])?;
             Ok(id)
         })
         .await
@@ -101,7 +103,7 @@ impl LeaseStore for SqliteStore {
             }
             let columns = rows::RUN;
             let sql =
-                format!("SELECT {columns} FROM runs WHERE status = 'running' AND host = ?1 ORDER BY seq");
+                format!("SELECT {columns} FROM runs WHERE status = 'running' AND host = ?1 ORDER BY +seq");
             let mut query = connection.prepare_cached(&sql)?;
             let found = query.query_map([host.to_string()], rows::run)?;
             found.map(|found| hold(connection, found?, host)).collect()
@@ -109,9 +111,9 @@ impl LeaseStore for SqliteStore {
         .await
     }
 
-    async fn adopt(&self, host: HostId, limit: usize) -> Result<Vec<Held>> {
-        limits::page(limit)?;
-        self.write(move |connection, now| adopt(connection, host, limit, now)).await
+    async fn adopt(&self, adopt: Adopt) -> Result<Vec<Held>> {
+        adopt.check()?;
+        self.write(move |connection, now| take_over(connection, &adopt, now)).await
     }
 
     async fn finish(&self, lease: Lease, outcome: Outcome) -> Result<()> {
@@ -139,29 +141,16 @@ impl LeaseStore for SqliteStore {
 }
 
 fn heartbeat(connection: &Connection, host: HostId, beats: &[Beat], now: &Moment) -> Result<Heard, Stop> {
-    working(connection, host)?;
-    let mut query = connection.prepare_cached("SELECT lease FROM hosts WHERE id = ?1")?;
-    let lease = query.query_row([host.to_string()], |row| row.get::<_, i64>(0))?;
-    let expiry = Expiry::of(now, Duration::from_millis(lease.unsigned_abs()));
-    let mut update = connection.prepare_cached(
-        "UPDATE hosts SET heard_at = ?2, boot = ?3, heard = ?4, expires = ?5 WHERE id = ?1",
-    )?;
-    update.execute(params![
-        host.to_string(),
-        millis(now.wall),
-        expiry.boot.as_deref(),
-        whole(expiry.heard),
-        whole(expiry.expires)
-    ])?;
+    hear(connection, host, now)?;
     let mut heard = Heard::default();
     let mut progress = connection.prepare_cached(
-        "UPDATE runs SET progress = ?3 WHERE id = ?1 AND status = 'running' AND token = ?2",
+        "UPDATE runs SET progress = coalesce(?3, progress) WHERE id = ?1 AND status = 'running' AND token = ?2",
     )?;
+    let mut given = connection.prepare_cached("SELECT 1 FROM runs WHERE id = ?1 AND token <> ?2")?;
     for beat in beats {
-        let Lease { run, token, .. } = beat.lease;
-        let told =
-            params![run.to_string(), rows::signed(token), rows::to_json(&rules::progress(&beat.progress))?];
-        if progress.execute(told)? == 0 {
+        let (run, token) = (beat.lease.run.to_string(), rows::signed(beat.lease.token));
+        let told = beat.progress.as_ref().map(|told| rows::to_json(&rules::progress(told))).transpose()?;
+        if progress.execute(params![run, token, told])? == 0 && given.exists(params![run, token])? {
             heard.fenced.push(beat.lease);
         }
     }
@@ -174,9 +163,12 @@ fn heartbeat(connection: &Connection, host: HostId, beats: &[Beat], now: &Moment
 }
 
 fn take(connection: &Connection, claim: &Claim, now: &Moment) -> Result<Claimed, Stop> {
-    working(connection, claim.host)?;
+    hear(connection, claim.host, now)?;
+    // Of what is due now only so much at once: a million at the same instant must not hold everybody up.
     let mut promote = connection.prepare_cached(
-        "UPDATE runs SET ready = 1 WHERE status = 'queued' AND ready = 0 AND queue = ?1 AND not_before <= ?2",
+        "UPDATE runs SET ready = 1 WHERE seq IN (
+           SELECT seq FROM runs WHERE status = 'queued' AND ready = 0 AND queue = ?1 AND not_before <= ?2
+           ORDER BY not_before LIMIT 2000)",
     )?;
     promote.execute(params![claim.queue, millis(now.wall)])?;
     let room = match claim.max_running {
@@ -219,15 +211,28 @@ fn take(connection: &Connection, claim: &Claim, now: &Moment) -> Result<Claimed,
         }
         claimed.runs.push(hold(connection, (seq, run), claim.host)?);
     }
+    let mut more = connection
+        .prepare_cached("SELECT 1 FROM runs WHERE status = 'queued' AND ready = 1 AND queue = ?1 LIMIT 1")?;
+    claimed.has_more = more.exists([&claim.queue])?;
     let mut next = connection.prepare_cached(
         "SELECT min(not_before) FROM runs WHERE status = 'queued' AND ready = 0 AND queue = ?1",
     )?;
-    claimed.next_due = next.query_row([&claim.queue], |row| row.get::<_, Option<i64>>(0))?.map(from_millis);
+    let due = next.query_row([&claim.queue], |row| row.get::<_, Option<i64>>(0))?;
+    claimed.has_more |= due.is_some_and(|due| due <= millis(now.wall));
+    claimed.next_due = due.map(from_millis);
     Ok(claimed)
 }
 
-fn adopt(connection: &Connection, host: HostId, limit: usize, now: &Moment) -> Result<Vec<Held>, Stop> {
-    working(connection, host)?;
+fn take_over(connection: &Connection, adopt: &Adopt, now: &Moment) -> Result<Vec<Held>, Stop> {
+    let host = adopt.host;
+    hear(connection, host, now)?;
+    let mut own = connection.prepare_cached("SELECT resumed, lease FROM hosts WHERE id = ?1")?;
+    let (resumed, lease): (Option<i64>, i64) =
+        own.query_row([host.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let span = |millis: i64| Duration::from_millis(millis.unsigned_abs());
+    if Expiry::must_wait(resumed.map(span), span(lease), now) {
+        return Ok(Vec::new());
+    }
     let mut others = connection
         .prepare_cached("SELECT id, boot, heard, expires FROM hosts WHERE ended_at IS NULL AND id <> ?1")?;
     let others = others
@@ -240,10 +245,14 @@ fn adopt(connection: &Connection, host: HostId, limit: usize, now: &Moment) -> R
     let columns = rows::RUN;
     let sql = format!(
         "SELECT {columns} FROM runs WHERE status = 'running'
-           AND host NOT IN (SELECT id FROM hosts WHERE ended_at IS NULL) ORDER BY seq LIMIT ?1"
+           AND host NOT IN (SELECT id FROM hosts WHERE ended_at IS NULL)
+           AND (?2 IS NULL OR queue IN (SELECT value FROM json_each(?2))) AND (?3 IS NULL OR id = ?3)
+         ORDER BY +seq LIMIT ?1"
     );
+    let queues = (!adopt.queues.is_empty()).then(|| rows::to_json(&adopt.queues)).transpose()?;
+    let wanted = params![count(adopt.limit), queues, adopt.run.map(|id| id.to_string())];
     let mut orphans = connection.prepare_cached(&sql)?;
-    let orphans = orphans.query_map([count(limit)], rows::run)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let orphans = orphans.query_map(wanted, rows::run)?.collect::<rusqlite::Result<Vec<_>>>()?;
     let mut adopted = Vec::with_capacity(orphans.len());
     for (seq, mut run) in orphans {
         let token = rows::next_token(connection)?;
@@ -267,14 +276,26 @@ fn owned(connection: &Connection, id: RunId) -> Result<(i64, RunRecord), Stop> {
     Ok(rows::load(connection, id)?.ok_or(StoreError::UnknownRun(id))?)
 }
 
-/// Refuses a host that may not take anything on.
-pub(super) fn working(connection: &Connection, host: HostId) -> Result<(), Stop> {
-    let mut query = connection.prepare_cached("SELECT ended_at IS NOT NULL FROM hosts WHERE id = ?1")?;
-    match query.query_row([host.to_string()], |row| row.get(0)).optional()? {
-        Some(false) => Ok(()),
-        Some(true) => Err(StoreError::HostEnded(host).into()),
-        None => Err(StoreError::UnknownHost(host).into()),
+/// A host that may still take something on is there.
+pub(super) fn hear(connection: &Connection, host: HostId, now: &Moment) -> Result<(), Stop> {
+    let mut hear = connection.prepare_cached(
+        "UPDATE hosts SET heard_at = ?2, boot = ?3, heard = ?4, expires = ?4 + lease, resumed = coalesce(?5, resumed)
+         WHERE id = ?1 AND ended_at IS NULL",
+    )?;
+    let id = host.to_string();
+    let mut query = connection
+        .prepare_cached("SELECT boot, heard, expires FROM hosts WHERE id = ?1 AND ended_at IS NULL")?;
+    let before = query.query_row([&id], |row| expiry(row, 0)).optional()?;
+    if let Some(before) = before {
+        let now_since = whole(now.since_boot);
+        let resumed = before.is_over(now).then_some(now_since);
+        hear.execute(params![id, millis(now.wall), now.boot.as_deref(), now_since, resumed])?;
+        return Ok(());
     }
+    let mut known = connection.prepare_cached("SELECT 1 FROM hosts WHERE id = ?1")?;
+    let refused =
+        if known.exists([id])? { StoreError::HostEnded(host) } else { StoreError::UnknownHost(host) };
+    Err(refused.into())
 }
 
 /// From `boot, heard, expires`.

@@ -12,8 +12,8 @@ use super::op::Stop;
 use super::{SqliteStore, rows};
 use crate::clock::{Moment, millis};
 use crate::{
-    Attempt, Cursor, Enqueued, NewRun, Outcome, Page, Result, Retention, RunEvent, RunFilter, RunPage,
-    RunRecord, RunStore, StoreError, limits, rules,
+    Attempt, Cursor, Enqueued, NewRun, Outcome, Page, Result, Retention, RunEvent, RunEventKind, RunFilter,
+    RunPage, RunRecord, RunStore, StoreError, limits, rules,
 };
 
 #[async_trait]
@@ -55,25 +55,33 @@ impl RunStore for SqliteStore {
     }
 
     async fn events(&self, id: RunId, after: u32, limit: usize) -> Result<Vec<RunEvent>> {
-        limits::page(limit)?;
+        limits::page("the limit of events", limit)?;
         self.read(move |connection, _| {
-            let seq = rows::seq(connection, id)?;
+            let (place, run) = rows::load(connection, id)?.ok_or(StoreError::UnknownRun(id))?;
+            // That it was queued is in the row itself, and not written twice.
+            let queued = RunEvent::new(1, run.created_at, RunEventKind::Queued, 0);
+            let mut events: Vec<_> = (after == 0).then_some(queued).into_iter().collect();
             let mut query = connection.prepare_cached(
                 "SELECT seq, at, kind, attempt, host, status, text FROM events
                  WHERE run = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
             )?;
-            let found = query.query_map(params![seq, after, count(limit)], rows::event)?;
-            Ok(found.collect::<rusqlite::Result<_>>()?)
+            let wanted = params![place, after.max(1), count(limit - events.len())];
+            for event in query.query_map(wanted, rows::event)? {
+                events.push(event?);
+            }
+            Ok(events)
         })
         .await
     }
 
     async fn list(&self, filter: RunFilter, page: Page) -> Result<RunPage> {
         page.check()?;
+        filter.check()?;
         self.read(move |connection, _| list(connection, &filter, page)).await
     }
 
     async fn count(&self, filter: RunFilter) -> Result<BTreeMap<Status, u64>> {
+        filter.check()?;
         self.read(move |connection, _| {
             let (condition, values) = condition(&filter);
             let sql = format!("SELECT status, count(*) FROM runs WHERE {condition} GROUP BY status");
@@ -95,11 +103,11 @@ impl RunStore for SqliteStore {
         .await
     }
 
-    async fn close(&self, id: RunId, outcome: Outcome) -> Result<RunRecord> {
+    async fn end_queued(&self, id: RunId, outcome: Outcome) -> Result<RunRecord> {
         outcome.check()?;
         self.write(move |connection, now| {
             let (seq, mut run) = rows::load(connection, id)?.ok_or(StoreError::UnknownRun(id))?;
-            if rows::change(connection, (seq, &mut run), now, |run| rules::close(run, &outcome, now))? {
+            if rows::change(connection, (seq, &mut run), now, |run| rules::end_queued(run, &outcome, now))? {
                 keep_result(connection, seq, &outcome)?;
             }
             Ok(run)
@@ -107,7 +115,8 @@ impl RunStore for SqliteStore {
         .await
     }
 
-    async fn note(&self, id: RunId, text: String) -> Result<()> {
+    async fn note(&self, id: RunId, text: &str) -> Result<()> {
+        let text = limits::text(text);
         self.write(move |connection, now| {
             let (seq, mut run) = rows::load(connection, id)?.ok_or(StoreError::UnknownRun(id))?;
             let before = (run.status, run.token);
@@ -119,24 +128,25 @@ impl RunStore for SqliteStore {
     }
 
     async fn prune(&self, retention: Retention, limit: usize) -> Result<Vec<RunId>> {
-        limits::page(limit)?;
+        limits::page("the limit of pruning", limit)?;
         self.write(move |connection, _| prune(connection, &retention, limit)).await
     }
 }
 
 fn enqueue(connection: &Connection, new: &NewRun, now: &Moment) -> Result<Enqueued, Stop> {
-    let (run, event) = rules::accept(new, now);
+    let (run, _) = rules::accept(new, now);
     let Some(seq) = rows::insert(connection, &run, now)? else {
         let mut known = connection.prepare_cached(
-            "SELECT id FROM runs WHERE id = ?1
-             UNION ALL SELECT id FROM runs WHERE unique_key = ?2 AND unique_key IS NOT NULL AND ended_at IS NULL",
+            "SELECT id, 0 AS place FROM runs WHERE id = ?1
+             UNION ALL SELECT id, 1 FROM runs
+               WHERE unique_key = ?2 AND unique_key IS NOT NULL AND ended_at IS NULL
+             ORDER BY place LIMIT 1",
         )?;
         let id = known.query_row(params![new.id.to_string(), new.unique_key], |row| rows::parsed(row, 0))?;
         return Ok(Enqueued { id, is_new: false });
     };
     let mut payload = connection.prepare_cached("INSERT INTO payloads (run, value) VALUES (?1, ?2)")?;
     payload.execute(params![seq, &new.payload[..]])?;
-    rows::add_event(connection, seq, &event)?;
     Ok(Enqueued { id: run.id, is_new: true })
 }
 

@@ -3,7 +3,9 @@
 //! Owns: what a file must be before anything is read from it, and how an older one becomes the latest.
 //! Never does: touch a file that it does not understand.
 
-use rusqlite::{Connection, TransactionBehavior};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, Error, ErrorCode, TransactionBehavior};
 
 use super::Durability;
 use super::session::Place;
@@ -24,8 +26,7 @@ pub(super) fn prepare(connection: &Connection, place: &Place, may_create: bool) 
         return Err(place.fault(FaultKind::Removed));
     }
     // Written only where they differ: in a store that is in use, these are reads.
-    let mode: String =
-        connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)).map_err(sql)?;
+    let mode = with_log(connection, place).map_err(sql)?;
     if !mode.eq_ignore_ascii_case("wal") {
         let what = format!("the file cannot have a write-ahead log: its journal mode stays {mode}");
         return Err(Fault::because(FaultKind::Unavailable, &place.path, what));
@@ -56,16 +57,31 @@ pub(super) fn prepare(connection: &Connection, place: &Place, may_create: bool) 
     version(connection, place).map(drop)
 }
 
+/// Of two who want to change the mode at once one hears at once that the file is busy: SQLite does not let it wait, they
+/// might wait for each other.
+fn with_log(connection: &Connection, place: &Place) -> rusqlite::Result<String> {
+    let began = Instant::now();
+    loop {
+        let mode = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0));
+        let is_busy = |error: &Error| error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
+        if mode.as_ref().is_err_and(is_busy) && began.elapsed() < place.patience {
+            std::thread::sleep(Duration::from_millis(2));
+        } else {
+            return mode;
+        }
+    }
+}
+
 const LATEST: i64 = MIGRATIONS.len() as i64;
 
 /// The version of the file, 0 if it is empty.
 fn version(connection: &Connection, place: &Place) -> Result<i64, Fault> {
     let sql = |error| place.fault_of(error);
-    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    let (application, version) =
-        (pragma("application_id").map_err(sql)?, pragma("user_version").map_err(sql)?);
-    let tables = "SELECT count(*) FROM sqlite_schema";
-    let tables: i64 = connection.query_row(tables, [], |row| row.get(0)).map_err(sql)?;
+    // In one statement, which sees one state: another process may be making the tables.
+    let all = "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
+        FROM pragma_application_id, pragma_user_version";
+    let found = connection.query_row(all, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+    let (application, version, tables): (i64, i64, i64) = found.map_err(sql)?;
     match application {
         APPLICATION if version > LATEST => {
             Err(place.fault(FaultKind::Newer { found: version, known: LATEST }))
@@ -90,4 +106,14 @@ fn migrate(connection: &Connection, place: &Place) -> Result<(), Fault> {
         transaction.pragma_update(None, "user_version", LATEST).map_err(sql)?;
     }
     transaction.commit().map_err(sql)
+}
+
+#[cfg(test)]
+mod tests {
+    /// Versions before that can lose committed writes when two processes meet at a checkpoint:
+    /// <https://www.sqlite.org/wal.html#walresetbug>.
+    #[test]
+    fn sqlite_is_one_without_the_wal_reset_bug() {
+        assert!(rusqlite::version_number() >= 3_051_003, "{}", rusqlite::version());
+    }
 }

@@ -4,7 +4,6 @@
 //! Never does: create a file where there was one before; that would turn a loss into an empty store.
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use bgt_sys::FileId;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
-use super::{Durability, schema};
+use super::{Durability, patience, schema};
 use crate::{Fault, FaultKind};
 
 /// Where the records are, and how to treat that.
@@ -21,8 +20,6 @@ pub(super) struct Place {
     pub(super) path: PathBuf,
     pub(super) durability: Durability,
     pub(super) patience: Duration,
-    /// Whether somebody has closed the store.
-    pub(super) is_closed: AtomicBool,
     /// Held by the thread that closes its connection.
     pub(super) closing: Mutex<()>,
 }
@@ -80,7 +77,7 @@ impl Session {
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let sql = |error| place.fault_of(error);
-        let connection = Connection::open_with_flags(path, flags).map_err(sql)?;
+        let mut connection = Connection::open_with_flags(path, flags).map_err(sql)?;
         // Before SQLite makes a log that may only be read too, and leaves it there.
         if connection.is_readonly(MAIN_DB).map_err(sql)? {
             let what = "the system allows to read it, not to write it";
@@ -98,7 +95,7 @@ impl Session {
             // The last to close a database finishes its log. Not in one that turns out to be somebody else's.
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(sql)?;
         }
-        connection.busy_timeout(place.patience).map_err(sql)?;
+        patience::set(&mut connection, place.patience).map_err(sql)?;
         connection.set_prepared_statement_cache_capacity(128);
         schema::prepare(&connection, place, may_create)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(sql)?;

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::leases::{expiry, working};
+use super::leases::{expiry, hear};
 use super::op::Stop;
 use super::runs::count;
 use super::{SqliteStore, rows};
@@ -14,13 +14,15 @@ use crate::{HostId, Outcome, Result, SlotClaim, SlotLease, SlotRecord, SlotStore
 
 #[async_trait]
 impl SlotStore for SqliteStore {
-    async fn claim_slot(&self, host: HostId, schedule: String, at: SystemTime) -> Result<SlotClaim> {
-        limits::name("the name of a schedule", &schedule)?;
+    async fn claim_slot(&self, host: HostId, schedule: &str, at: SystemTime) -> Result<SlotClaim> {
+        limits::name("the name of a schedule", schedule)?;
+        let schedule = schedule.to_owned();
         self.write(move |connection, now| take(connection, host, &schedule, at, false, now)).await
     }
 
-    async fn adopt_slot(&self, host: HostId, schedule: String, at: SystemTime) -> Result<SlotClaim> {
-        limits::name("the name of a schedule", &schedule)?;
+    async fn adopt_slot(&self, host: HostId, schedule: &str, at: SystemTime) -> Result<SlotClaim> {
+        limits::name("the name of a schedule", schedule)?;
+        let schedule = schedule.to_owned();
         self.write(move |connection, now| take(connection, host, &schedule, at, true, now)).await
     }
 
@@ -57,9 +59,10 @@ impl SlotStore for SqliteStore {
         .await
     }
 
-    async fn slots(&self, schedule: String, limit: usize) -> Result<Vec<SlotRecord>> {
-        limits::name("the name of a schedule", &schedule)?;
-        limits::page(limit)?;
+    async fn slots(&self, schedule: &str, limit: usize) -> Result<Vec<SlotRecord>> {
+        limits::name("the name of a schedule", schedule)?;
+        let schedule = schedule.to_owned();
+        limits::page("the limit of slots", limit)?;
         self.read(move |connection, now| {
             let condition = "schedule = ?1 ORDER BY at DESC LIMIT ?2";
             let mut query = connection.prepare_cached(&format!("{SLOTS} WHERE {condition}"))?;
@@ -69,15 +72,18 @@ impl SlotStore for SqliteStore {
         .await
     }
 
-    async fn prune_slots(&self, schedule: String, keep: u64) -> Result<u64> {
-        limits::name("the name of a schedule", &schedule)?;
-        self.write(move |connection, _| {
+    async fn prune_slots(&self, schedule: &str, keep: u64) -> Result<u64> {
+        limits::name("the name of a schedule", schedule)?;
+        let schedule = schedule.to_owned();
+        self.write(move |connection, now| {
             // The latest of those that go, and with it all finished ones before it.
             let mut latest = connection.prepare_cached(
-                "SELECT at FROM slots WHERE schedule = ?1 AND status IS NOT NULL ORDER BY at DESC LIMIT 1 OFFSET ?2",
+                "SELECT at FROM (
+                   SELECT at FROM slots WHERE schedule = ?1 AND status IS NOT NULL ORDER BY at DESC LIMIT -1 OFFSET ?2)
+                 WHERE at <= ?3 LIMIT 1",
             )?;
             let keep = i64::try_from(keep).unwrap_or(i64::MAX);
-            let latest = latest.query_row(params![schedule, keep], |row| row.get::<_, i64>(0)).optional()?;
+            let latest = latest.query_row(params![schedule, keep, millis(now.wall)], |row| row.get::<_, i64>(0)).optional()?;
             let Some(latest) = latest else { return Ok(0) };
             let mut forget = connection
                 .prepare_cached("DELETE FROM slots WHERE schedule = ?1 AND at <= ?2 AND status IS NOT NULL")?;
@@ -88,6 +94,19 @@ impl SlotStore for SqliteStore {
             )?;
             mark.execute(params![schedule, latest])?;
             Ok(gone as u64)
+        })
+        .await
+    }
+
+    async fn erase_slots(&self, schedule: &str) -> Result<u64> {
+        limits::name("the name of a schedule", schedule)?;
+        let schedule = schedule.to_owned();
+        self.write(move |connection, _| {
+            connection
+                .prepare_cached("DELETE FROM forgotten_slots WHERE schedule = ?1")?
+                .execute([&schedule])?;
+            Ok(connection.prepare_cached("DELETE FROM slots WHERE schedule = ?1")?.execute([&schedule])?
+                as u64)
         })
         .await
     }
@@ -121,13 +140,16 @@ fn take(
     may_adopt: bool,
     now: &Moment,
 ) -> Result<SlotClaim, Stop> {
-    working(connection, host)?;
+    hear(connection, host, now)?;
     let mut query = connection.prepare_cached(&format!("{SLOTS} WHERE schedule = ?1 AND at = ?2"))?;
     let known = query.query_row(params![schedule, millis(at)], |row| slot(row, now)).optional()?;
     if let Some(slot) = known {
         if !(may_adopt && slot.is_abandoned) {
             return Ok(SlotClaim::Taken(slot));
         }
+        let mut end =
+            connection.prepare_cached("UPDATE hosts SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NULL")?;
+        end.execute(params![slot.host.to_string(), millis(now.wall)])?;
     } else {
         let mut query =
             connection.prepare_cached("SELECT at FROM forgotten_slots WHERE schedule = ?1 AND at >= ?2")?;

@@ -6,10 +6,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use super::file::File;
 use super::group::Group;
@@ -32,15 +31,17 @@ enum Message {
 #[derive(Clone)]
 pub(super) struct Lane {
     place: Arc<Place>,
-    messages: mpsc::Sender<Message>,
+    messages: mpsc::UnboundedSender<(Message, Option<OwnedSemaphorePermit>)>,
+    /// Closed when the store is. What looks after the store needs no room: it must get through when there is none.
+    room: Arc<Semaphore>,
     /// Has no sender any more when the thread has closed the file.
     end: watch::Receiver<()>,
 }
 
 /// What a thread receives.
 pub(super) struct Inbox {
-    place: Arc<Place>,
-    messages: mpsc::Receiver<Message>,
+    messages: mpsc::UnboundedReceiver<(Message, Option<OwnedSemaphorePermit>)>,
+    room: Arc<Semaphore>,
     _end: watch::Sender<()>,
 }
 
@@ -53,10 +54,11 @@ impl Lane {
         body: fn(File, &dyn Clock, Inbox) -> Inbox,
         writer: Option<Self>,
     ) -> Result<Self> {
-        let (messages, receiver) = mpsc::channel(WAITING);
+        let (messages, receiver) = mpsc::unbounded_channel();
+        let room = Arc::new(Semaphore::new(WAITING));
         let (opened, answer) = oneshot::channel();
         let (end_sender, end) = watch::channel(());
-        let mut inbox = Inbox { place: place.clone(), messages: receiver, _end: end_sender };
+        let mut inbox = Inbox { messages: receiver, room: room.clone(), _end: end_sender };
         let (at, clock) = (place.clone(), clock.clone());
         let thread =
             std::thread::Builder::new().name(name.into()).spawn(move || match File::open(at, writer) {
@@ -71,7 +73,7 @@ impl Lane {
             });
         thread.map_err(|error| Fault::because(FaultKind::Unavailable, &place.path, error))?;
         answer.await.unwrap_or_else(|_| Err(place.fault(FaultKind::Internal)))?;
-        Ok(Self { place: place.clone(), messages, end })
+        Ok(Self { place: place.clone(), messages, room, end })
     }
 
     pub(super) async fn call<T: Send + 'static>(
@@ -86,7 +88,7 @@ impl Lane {
     pub(super) fn settle(&self) -> Result<(), Fault> {
         let (op, answer) = op(|_, _| Ok(()));
         let closed = || self.place.fault(FaultKind::Closed);
-        self.messages.blocking_send(Message::Op(op)).map_err(|_| closed())?;
+        self.messages.send((Message::Op(op), None)).map_err(|_| closed())?;
         match answer.blocking_recv() {
             Ok(Err(StoreError::Fault(fault))) => Err(fault),
             Ok(_) => Ok(()),
@@ -99,9 +101,10 @@ impl Lane {
         self.send(Message::Backup(to, caller), answer).await
     }
 
-    /// Lets the thread see that the store was closed. If there is no room for a message it has others to look after.
-    pub(super) fn look(&self) {
-        let _ = self.messages.try_send(Message::Look);
+    /// Takes no more calls, and lets the thread end when it has done what was asked before.
+    pub(super) fn close(&self) {
+        self.room.close();
+        let _ = self.messages.send((Message::Look, None));
     }
 
     /// Waits until the thread has closed the file.
@@ -112,10 +115,8 @@ impl Lane {
 
     async fn send<T>(&self, message: Message, answer: oneshot::Receiver<Result<T>>) -> Result<T> {
         let closed = || StoreError::from(self.place.fault(FaultKind::Closed));
-        if self.place.is_closed.load(Ordering::Acquire) {
-            return Err(closed());
-        }
-        self.messages.send(message).await.map_err(|_| closed())?;
+        let room = self.room.clone().acquire_owned().await.map_err(|_| closed())?;
+        self.messages.send((message, Some(room))).map_err(|_| closed())?;
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
 }
@@ -156,39 +157,34 @@ fn answer(mut op: Box<dyn Op>, file: &mut File, clock: &dyn Clock) {
     op.answer(read.err());
 }
 
+/// All that an operation reads is of one state.
 fn attempt(op: &mut Box<dyn Op>, file: &mut File, clock: &dyn Clock) -> Result<(), Fault> {
-    let now = clock.now();
     let session = file.session()?;
-    match catch_unwind(AssertUnwindSafe(|| op.run(&session.connection, &now))) {
+    session.execute("BEGIN").map_err(|error| session.fault_of(error))?;
+    let read = match catch_unwind(AssertUnwindSafe(|| op.run(&session.connection, &clock.now()))) {
         Ok(outcome) => outcome.map_err(|error| session.fault_of(error)),
         Err(_) => Err(session.fault(FaultKind::Internal)),
-    }
+    };
+    session.rollback()?;
+    read
 }
 
 impl Inbox {
     fn wait(&mut self) -> Option<Message> {
-        let message = self.messages.blocking_recv();
-        self.look();
-        message
+        if self.room.is_closed() {
+            return self.messages.try_recv().ok().map(|(message, _)| message);
+        }
+        self.messages.blocking_recv().map(|(message, _)| message)
     }
 
     /// The next operation, if one is there.
     pub(super) fn next(&mut self) -> Option<Box<dyn Op>> {
         loop {
-            let message = self.messages.try_recv().ok()?;
-            self.look();
-            match message {
+            match self.messages.try_recv().ok()?.0 {
                 Message::Op(op) => return Some(op),
                 Message::Backup(_, caller) => drop(caller),
                 Message::Look => {}
             }
-        }
-    }
-
-    /// Takes no more calls when the store was closed. Those that were sent before are still received.
-    fn look(&mut self) {
-        if self.place.is_closed.load(Ordering::Acquire) {
-            self.messages.close();
         }
     }
 }

@@ -2,9 +2,12 @@
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
 
 use std::collections::BTreeSet;
+use std::future::Future;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bgt_store::{
@@ -223,4 +226,15 @@ pub fn run_through(wrapper: &[&str], test: &str) -> bool {
     }
     Other::of(Other::command_through(wrapper, test, "alone")).expect("what has just run").end();
     true
+}
+
+/// Polls so many times without waiting for anything, then drops.
+pub fn poll_and_drop<T>(future: impl Future<Output = T>, polls: usize) -> Option<T> {
+    let mut future = pin!(future);
+    for _ in 0..polls {
+        if let Poll::Ready(answer) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return Some(answer);
+        }
+    }
+    None
 }

@@ -57,6 +57,7 @@ CREATE TABLE attempts (
   PRIMARY KEY (run, number)
 ) STRICT, WITHOUT ROWID;
 
+-- From the second on: the first, that the run was queued, is in its row.
 CREATE TABLE events (
   run INTEGER NOT NULL,
   seq INTEGER NOT NULL,
@@ -69,6 +70,14 @@ CREATE TABLE events (
   PRIMARY KEY (run, seq)
 ) STRICT, WITHOUT ROWID;
 
+-- For people: what happened to each run, in order, with times in UTC.
+CREATE VIEW history (run, seq, at, kind, attempt, host, status, text) AS
+  SELECT id, 1, datetime(created_at / 1000, 'unixepoch'), 'queued', 0, NULL, NULL, NULL FROM runs
+  UNION ALL
+  SELECT runs.id, events.seq, datetime(events.at / 1000, 'unixepoch'), events.kind, events.attempt, events.host,
+    events.status, events.text
+  FROM events JOIN runs ON runs.seq = events.run;
+
 CREATE TABLE hosts (
   id TEXT PRIMARY KEY,
   name TEXT NOT NULL,
@@ -79,7 +88,8 @@ CREATE TABLE hosts (
   lease INTEGER NOT NULL,             -- milliseconds
   boot TEXT,                          -- which start of the machine the next two count from
   heard INTEGER NOT NULL,             -- milliseconds since the machine started
-  expires INTEGER NOT NULL
+  expires INTEGER NOT NULL,
+  resumed INTEGER                     -- when it was heard of again, if its lease was over then
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE slots (
