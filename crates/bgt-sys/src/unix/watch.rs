@@ -4,16 +4,20 @@
 //! id nor its group id can be given to anybody else, so the group can be signalled without hitting a stranger.
 
 use std::io;
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use tokio::signal::unix as signal;
 
+/// A host that ignores SIGCHLD, or has put a handler of its own in tokio's place, hears of no end at all.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
 #[derive(Debug)]
 pub(super) enum Watch {
     #[cfg(target_os = "linux")]
     Pidfd(tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>),
-    /// Every SIGCHLD is a reason to look again.
+    /// Every SIGCHLD is a reason to look again, and so is some time without one.
     Sigchld(signal::Signal),
 }
 
@@ -48,7 +52,7 @@ impl Watch {
                 if look(pid)? != Look::Alive {
                     return Ok(());
                 }
-                if signal.recv().await.is_none() {
+                if let Ok(None) = tokio::time::timeout(LOOK_AGAIN, signal.recv()).await {
                     return Err(io::Error::other("the runtime no longer delivers SIGCHLD"));
                 }
             },
