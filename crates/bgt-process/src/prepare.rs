@@ -85,7 +85,8 @@ impl Command {
         })
     }
 
-    pub(crate) async fn prepare(&self) -> Result<Prepared, CommandError> {
+    /// `is_watched`: somebody wants the output as it comes.
+    pub(crate) async fn prepare(&self, is_watched: bool) -> Result<Prepared, CommandError> {
         self.check()?;
         let (program, args) = self.launch().await?;
         let mut std = std::process::Command::new(&program);
@@ -94,7 +95,7 @@ impl Command {
         for word in &self.args {
             std.arg(reveal(word, &mut secrets)?);
         }
-        let environment = self.variables(&mut secrets)?;
+        let environment = self.variables(is_watched && is_python(&program), &mut secrets)?;
         if let Some(cwd) = &self.cwd {
             std.current_dir(absolute(cwd));
         }
@@ -104,14 +105,19 @@ impl Command {
     /// All variables of the program, where they are not just the host's.
     fn variables(
         &self,
+        unbuffered: bool,
         secrets: &mut Vec<Vec<u8>>,
     ) -> Result<Option<Vec<(OsString, OsString)>>, CommandError> {
-        if !self.env.cleared && self.env.changes().next().is_none() {
+        if !unbuffered && !self.env.cleared && self.env.changes().next().is_none() {
             return Ok(None);
         }
         let inherited = std::env::vars_os().filter(|_| !self.env.cleared);
         let mut variables: BTreeMap<OsString, (OsString, OsString)> =
             inherited.map(|(name, value)| (bgt_sys::variable_key(&name), (name, value))).collect();
+        if unbuffered {
+            let (name, key) = (OsString::from(UNBUFFERED), bgt_sys::variable_key(UNBUFFERED.as_ref()));
+            variables.entry(key).or_insert_with(|| (name, "1".into()));
+        }
         for (name, change) in self.env.changes() {
             let key = bgt_sys::variable_key(name);
             match change {
@@ -265,6 +271,14 @@ fn no_current_dir(source: io::Error) -> CommandError {
     CommandError::BadCurrentDir { path: PathBuf::from("."), why, source: Some(source) }
 }
 
+/// Python keeps back what it prints into a pipe until it has 8 KiB: who watches would see nothing for minutes.
+const UNBUFFERED: &str = "PYTHONUNBUFFERED";
+
+fn is_python(program: &Path) -> bool {
+    let name = program.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    name.starts_with("python") || name.starts_with("pypy")
+}
+
 fn is_batch_file(program: &Path) -> bool {
     let extension = program.extension();
     extension.is_some_and(|is| is.eq_ignore_ascii_case("bat") || is.eq_ignore_ascii_case("cmd"))
@@ -300,7 +314,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let here = std::env::current_exe().unwrap();
         let command = Command::new(here).current_dir(folder.path());
-        let prepared = command.prepare().await.unwrap();
+        let prepared = command.prepare(false).await.unwrap();
         let said = |kind: io::ErrorKind| command.not_started(&prepared, kind.into());
         for kind in [io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied] {
             assert!(matches!(said(kind), CommandError::NotExecutable { .. }), "{kind}");

@@ -16,7 +16,7 @@ use crate::{Command, CommandError, Output, StopHow, tail};
 impl Command {
     /// Runs the program once, to its end.
     pub(crate) async fn output(&self, cx: Context) -> Result<Output, TaskError> {
-        let mut prepared = self.prepare().await.map_err(CommandError::into_task_error)?;
+        let mut prepared = self.prepare(cx.sink().is_some()).await.map_err(CommandError::into_task_error)?;
         let started = Instant::now();
         let (spawned, feed) = self.start(&mut prepared).await.map_err(CommandError::into_task_error)?;
         let pid = spawned.child.id();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bgt_core::{Chunk, ErrorKind, Sink, SinkClosed, Source, async_trait};
-use bgt_process::{Capture, Output};
+use bgt_process::{Capture, Command, Output, Stdin};
 use bgt_simple::run;
 use support::{HANG, bad, quick};
 use tokio::time::timeout;
@@ -104,4 +104,39 @@ async fn a_stuck_sink_does_not_outlast_the_deadline() {
             Ok(output) => assert_eq!(output.stdout_text(), "x\n"),
         }
     }
+}
+
+/// Ends the program's input when its first output is there.
+struct Answers(Mutex<Option<bgt_process::StdinWriter>>);
+
+#[async_trait]
+impl Sink for Answers {
+    async fn write(&self, _chunk: Chunk) -> Result<(), SinkClosed> {
+        self.0.lock().unwrap().take();
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn python_that_is_watched_keeps_nothing_back() {
+    let Some(python) = bgt_testkit::python() else {
+        bgt_testkit::skip!("python_that_is_watched_keeps_nothing_back", "there is no Python");
+        return;
+    };
+    let (stdin, writer) = Stdin::live();
+    let script = "import os, sys; print('ready'); sys.stdin.read(); print(os.environ['PYTHONUNBUFFERED'])";
+    let command = Command::new(python).args(["-c", script]).stdin(stdin);
+    // It waits for the end of its input, and that for its first line.
+    let sink = Arc::new(Answers(Mutex::new(Some(writer))));
+    let output =
+        timeout(HANG, run(&command).sink(sink)).await.expect("a line that was not kept back").unwrap();
+    assert_eq!(output.stdout_text().lines().collect::<Vec<_>>(), ["ready", "1"]);
+
+    let script = "import os; print(os.environ.get('PYTHONUNBUFFERED'))";
+    let python = Command::new(bgt_testkit::python().unwrap()).args(["-c", script]);
+    let alone = run(&python).await.unwrap();
+    assert_eq!(alone.stdout_text().trim(), std::env::var("PYTHONUNBUFFERED").unwrap_or("None".into()));
+    let other = python.clone().env("PYTHONUNBUFFERED", "");
+    let other = run(other).sink(Arc::new(Kept::default())).await.unwrap();
+    assert_eq!(other.stdout_text().trim(), "", "what was asked for counts");
 }
