@@ -18,6 +18,7 @@
 //! | to | use | feature |
 //! | --- | --- | --- |
 //! | run one task to its end | [`Orchestrator::simple`] | `simple` |
+//! | watch a long run live | `Orchestrator::streaming` | `streaming` |
 //!
 //! Each pattern is also a crate of its own, for those who need only that one. Everything that they share is
 //! re-exported here; the examples of such types name the crate they come from, write `bgt_orchestrator` instead.
@@ -36,6 +37,10 @@ pub use bgt_core::{
 #[cfg(feature = "simple")]
 #[cfg_attr(docsrs, doc(cfg(feature = "simple")))]
 pub use bgt_simple as simple;
+/// Watch a long run live: the crate `bgt-streaming`.
+#[cfg(feature = "streaming")]
+#[cfg_attr(docsrs, doc(cfg(feature = "streaming")))]
+pub use bgt_streaming as streaming;
 #[cfg(feature = "json")]
 #[cfg_attr(docsrs, doc(cfg(feature = "json")))]
 pub use bgt_simple::JsonError;
