@@ -47,6 +47,9 @@ mod handle;
 mod hub;
 mod progress;
 mod rates;
+#[cfg(feature = "sse")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sse")))]
+pub mod sse;
 mod subscription;
 
 pub use bgt_log::{Bytes, Entry, Extent, Follower, From, Gap, Keep, Level, Line, LineEnd, Log};
