@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use bgt_core::{Cancel, Observer, Pattern, Retry, RunId, Sink, Task};
 use bgt_log::{Keep, Log};
+use bgt_simple::Run;
 use tokio::sync::oneshot;
 
 use crate::handle::{Handle, Watch};
-use crate::hub::{Driver, Hub, Tap};
+use crate::hub::{Driver, Hub, Tap, contain};
 use crate::{Pace, ProgressFrom};
 
 /// Starts a task and lets it be watched. The same as [`stream`] with nothing changed.
@@ -134,13 +135,17 @@ impl<T: Task + 'static> Stream<T> {
         let id = options.id.unwrap_or_else(RunId::new);
         let (log, cancel) = (Log::keeping(options.keep), Cancel::new());
         let pace = if options.progress_may_fall { Pace::new().may_fall() } else { Pace::new() };
-        let hub = Arc::new(Hub::new(id, task.name().into(), log, cancel.clone(), pace));
-        let tap: Arc<dyn Sink> = Arc::new(Tap::new(hub.clone(), options.progress));
+        // Even a name may be the work of code that panics.
+        let name = contain(|| task.name().into()).unwrap_or_else(|| "unnamed".into());
+        let hub = Arc::new(Hub::new(id, name, log, (cancel.clone(), options.cancel.clone()), pace));
+        let tap = Arc::new(Tap::new(hub.clone(), options.progress));
+        // Before the spawn: a runtime that is shut down may never come to the first step of it.
+        let driver = Driver(tap.clone());
         let mut run = bgt_simple::run(task)
             .id(id)
             .pattern(Pattern::Streaming)
             .retry(options.retry)
-            .sink(tap)
+            .sink(tap as Arc<dyn Sink>)
             .observer(hub.clone())
             .cancel(&cancel);
         if let Some(deadline) = options.deadline {
@@ -149,14 +154,13 @@ impl<T: Task + 'static> Stream<T> {
         if let Some(deadline) = options.attempt_deadline {
             run = run.attempt_deadline(deadline);
         }
-        run = options.cancel.iter().fold(run, |run, cancel| run.cancel(cancel));
-        run = options.observers.into_iter().fold(run, |run, observer| run.observer(observer));
+        run = options.cancel.iter().fold(run, Run::cancel);
+        run = options.observers.into_iter().fold(run, Run::observer);
         let (sender, report) = oneshot::channel();
-        let watch = Watch { hub: hub.clone() };
+        let watch = Watch { hub };
         tokio::spawn(async move {
-            let driver = Driver(hub);
             let report = run.report().await;
-            driver.0.end(&report);
+            driver.end(&report);
             // Whoever started it may not want to know.
             let _ = sender.send(report);
         });

@@ -76,7 +76,10 @@ impl Watch {
 
 impl fmt::Debug for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watch").field("run", &self.hub.id).field("name", &self.hub.name).finish_non_exhaustive()
+        f.debug_struct("Watch")
+            .field("run", &self.hub.id)
+            .field("name", &self.hub.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -112,8 +115,11 @@ impl<O: Send + 'static> Handle<O> {
         let summary = self.watch.ended().await;
         let mut error = ErrorParts::new(summary.id, summary.name.clone(), RuntimeGone.into());
         (error.kind, error.pattern) = (ErrorKind::Cancelled, Pattern::Streaming);
-        error.elapsed = summary.elapsed;
-        Report::new(summary.id, summary.name.clone(), summary.started_at, Err(Error::new(error)))
+        (error.attempt, error.elapsed) = (summary.attempts, summary.elapsed);
+        let error = Error::new(error);
+        let mut report = Report::new(summary.id, summary.name.clone(), summary.started_at, Err(error));
+        (report.attempts, report.elapsed) = (summary.attempts, summary.elapsed);
+        report
     }
 
     /// Lets the run go on by itself; nobody will hear of its output.
@@ -139,9 +145,10 @@ impl<O> Deref for Handle<O> {
 
 impl<O> Drop for Handle<O> {
     fn drop(&mut self) {
-        let is_over = || self.watch.hub.state().summary.is_some();
-        if self.report.is_some() && !is_over() {
-            self.watch.cancel();
+        let hub = &self.watch.hub;
+        // A second request would skip the grace period of the first.
+        if self.report.is_some() && hub.state().summary.is_none() && hub.cancel.reason().is_none() {
+            hub.cancel.cancel();
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Owns: the log, the state, the wakers. Never does: keep the run alive.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
-use bgt_core::{Cancel, Chunk, Event, EventKind, Observer, Progress, Report, RunId, Sink, SinkClosed, Status};
+use bgt_core::{
+    Cancel, Chunk, Event, EventKind, Observer, Progress, Report, RunId, Sink, SinkClosed, Status,
+};
 use bgt_log::{Entry, Extent, Follower, From, Log};
 use futures_core::Stream;
 
@@ -22,6 +25,8 @@ pub(crate) struct Hub {
     pub(crate) name: Arc<str>,
     pub(crate) log: Log,
     pub(crate) cancel: Cancel,
+    /// The caller's own switches, which stop the run too.
+    others: Vec<Cancel>,
     /// Grows with every change of the state.
     version: AtomicU64,
     state: Mutex<State>,
@@ -34,6 +39,8 @@ pub(crate) struct State {
     pace: Pace,
     pub(crate) progress: Option<ProgressInfo>,
     rates: Rates,
+    /// Whether the latest attempt was asked to stop.
+    is_stopping: bool,
     started_at: SystemTime,
     started: Instant,
     pub(crate) summary: Option<Arc<Summary>>,
@@ -42,7 +49,13 @@ pub(crate) struct State {
 }
 
 impl Hub {
-    pub(crate) fn new(id: RunId, name: Arc<str>, log: Log, cancel: Cancel, pace: Pace) -> Self {
+    pub(crate) fn new(
+        id: RunId,
+        name: Arc<str>,
+        log: Log,
+        cancels: (Cancel, Vec<Cancel>),
+        pace: Pace,
+    ) -> Self {
         let now = Instant::now();
         let state = State {
             status: Status::Queued,
@@ -51,13 +64,15 @@ impl Hub {
             pace,
             progress: None,
             rates: Rates::new(now),
+            is_stopping: false,
             started_at: SystemTime::now(),
             started: now,
             summary: None,
             waiting: HashMap::new(),
             subscribers: 0,
         };
-        Self { id, name, log, cancel, version: AtomicU64::new(1), state: Mutex::new(state) }
+        let (cancel, others) = cancels;
+        Self { id, name, log, cancel, others, version: AtomicU64::new(1), state: Mutex::new(state) }
     }
 
     // Nothing of a caller's runs under the lock, and nothing in there is meant to panic.
@@ -86,23 +101,37 @@ impl Hub {
         self.state().waiting.remove(&subscriber);
     }
 
-    /// Changes the state, and tells those who wait.
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    /// Changes the state if it is not the last one, and tells those who wait; of what is no news it is not told.
+    fn change(&self, change: impl FnOnce(&mut State) -> bool) {
         let mut state = self.state();
-        change(&mut state);
+        if state.summary.is_some() || !change(&mut state) {
+            return;
+        }
         self.version.fetch_add(1, Ordering::Release);
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         waiting.into_values().for_each(Waker::wake);
     }
 
-    pub(crate) fn advance(&self, progress: Progress) {
-        self.change(|state| state.advance(progress));
+    /// Takes readings of the progress. All of them count, and of many at once the last is news.
+    fn advance(&self, readings: impl IntoIterator<Item = Progress>) {
+        self.change(|state| {
+            let mut is_news = false;
+            for progress in readings {
+                is_news |= state.advance(progress);
+            }
+            is_news
+        });
     }
 
     /// The run is over: what everybody is to hear last.
     pub(crate) fn end<T>(&self, report: &Report<T>) {
-        let error = report.result.as_ref().err().map(|error| format!("{error:#}").into());
+        let error = report.result.as_ref().err().map(|error| {
+            // A cause may be a type of the caller's, with a `Display` that panics.
+            contain(|| format!("{error:#}"))
+                .unwrap_or_else(|| "an error that panics when it is shown".into())
+                .into()
+        });
         self.conclude(report.status(), report.attempts, (report.started_at, report.elapsed), error);
     }
 
@@ -127,15 +156,21 @@ impl Hub {
         let (id, name) = (self.id, self.name.clone());
         let summary = Summary { id, name, status, attempts, started_at, elapsed, error, lines, bytes };
         self.change(|state| {
-            (state.status, state.attempt) = (status, attempts);
+            (state.status, state.attempt, state.started_at) = (status, attempts, started_at);
             state.summary = Some(Arc::new(summary));
+            true
         });
     }
 
+    /// Whether anybody asked the whole run to stop.
+    fn is_cancelled(&self) -> bool {
+        self.cancel.reason().is_some() || self.others.iter().any(|cancel| cancel.reason().is_some())
+    }
+
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let extent = self.log.extent();
         let state = self.state();
-        let now = Instant::now();
+        // After the state: of a run that is over, all lines are counted.
+        let (extent, now) = (self.log.extent(), Instant::now());
         let (lines_per_second, bytes_per_second) = state.rates.at(now, extent.last, extent.bytes);
         Snapshot {
             id: self.id,
@@ -152,7 +187,7 @@ impl Hub {
             bytes_per_second,
             started_at: state.started_at,
             elapsed: state.summary.as_ref().map_or_else(|| now - state.started, |summary| summary.elapsed),
-            is_stopping: state.summary.is_none() && self.cancel.reason().is_some(),
+            is_stopping: state.summary.is_none() && (state.is_stopping || self.is_cancelled()),
         }
     }
 }
@@ -163,23 +198,38 @@ impl Hub {
 pub(crate) struct RuntimeGone;
 
 /// Sees to it that a run comes to an end for those who watch, whatever becomes of the task that drives it.
-pub(crate) struct Driver(pub(crate) Arc<Hub>);
+pub(crate) struct Driver(pub(crate) Arc<Tap>);
+
+impl Driver {
+    /// The run is over.
+    pub(crate) fn end<T>(&self, report: &Report<T>) {
+        let Tap { hub, .. } = &*self.0;
+        // A bar that ends without a newline is a line only now.
+        hub.log.finish();
+        self.0.read_progress();
+        hub.end(report);
+    }
+}
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        let is_over = self.0.state().summary.is_some();
+        let hub = &self.0.hub;
+        let is_over = hub.state().summary.is_some();
         if !is_over {
-            self.0.abandon();
+            hub.abandon();
         }
     }
 }
 
 impl State {
-    fn advance(&mut self, progress: Progress) {
+    /// Takes a reading, and says whether it is news.
+    fn advance(&mut self, progress: Progress) -> bool {
         let now = Instant::now();
-        if self.pace.read(progress, now) {
+        let is_news = self.pace.read(progress, now);
+        if is_news {
             self.progress = self.pace.info(now, SystemTime::now());
         }
+        is_news
     }
 }
 
@@ -190,10 +240,17 @@ impl Observer for Hub {
             EventKind::AttemptStarted { attempt } => self.change(|state| {
                 (state.status, state.attempt) = (Status::Running, *attempt);
                 state.pace.restart();
+                (state.progress, state.is_stopping) = (None, false);
+                true
             }),
-            EventKind::Spawned { pid } => self.change(|state| state.pid = Some(*pid)),
-            EventKind::Progress(progress) => self.advance(progress.clone()),
-            EventKind::Retrying { .. } => self.change(|state| state.status = Status::Queued),
+            // Nothing that a subscriber is told.
+            EventKind::Spawned { pid } => self.state().pid = Some(*pid),
+            EventKind::Stopping { .. } => self.state().is_stopping = true,
+            EventKind::Progress(progress) => self.advance([progress.clone()]),
+            EventKind::Retrying { .. } => self.change(|state| {
+                state.status = Status::Queued;
+                true
+            }),
             _ => {}
         }
     }
@@ -202,7 +259,7 @@ impl Observer for Hub {
 /// Where the run's output goes: to the log, and past whoever reads progress from it.
 pub(crate) struct Tap {
     pub(crate) hub: Arc<Hub>,
-    pub(crate) progress: Option<(ProgressFrom, Mutex<Follower>)>,
+    progress: Option<(ProgressFrom, Mutex<Follower>)>,
 }
 
 #[async_trait]
@@ -211,21 +268,10 @@ impl Sink for Tap {
         self.hub.log.write(chunk).await?;
         let extent = self.hub.log.extent();
         self.hub.state().rates.note(Instant::now(), extent.last, extent.bytes);
-        if let Some((from, follower)) = &self.progress {
-            let mut follower = follower.lock().unwrap_or_else(PoisonError::into_inner);
-            // Of many at once only the last is news.
-            let mut latest = None;
-            let mut cx = Context::from_waker(Waker::noop());
-            while let Poll::Ready(Some(entry)) = Pin::new(&mut *follower).poll_next(&mut cx) {
-                if let Entry::Line(line) = entry {
-                    latest = from.read(&line).or(latest);
-                }
-            }
-            drop(follower);
-            if let Some(progress) = latest {
-                self.hub.advance(progress);
-            }
-        }
+        self.read_progress();
+        // The log is always ready: a function that does nothing but emit could not be stopped, nor let others have the
+        // thread.
+        tokio::task::consume_budget().await;
         Ok(())
     }
 }
@@ -235,4 +281,28 @@ impl Tap {
         let progress = progress.map(|from| (from, Mutex::new(hub.log.subscribe(From::Start))));
         Self { hub, progress }
     }
+
+    /// Reads progress from the lines that came since.
+    fn read_progress(&self) {
+        let Some((from, follower)) = &self.progress else { return };
+        let mut follower = follower.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut readings = Vec::new();
+        let mut cx = Context::from_waker(Waker::noop());
+        while let Poll::Ready(Some(entry)) = Pin::new(&mut *follower).poll_next(&mut cx) {
+            if let Entry::Line(line) = entry {
+                // A function of the caller's: a line that it cannot take tells nothing, and nobody loses the output.
+                readings.extend(contain(|| from.read(&line)).flatten());
+            }
+        }
+        drop(follower);
+        if !readings.is_empty() {
+            self.hub.advance(readings);
+        }
+    }
+}
+
+/// Calls something of the caller's; `None` if it panics, which the panic hook has reported.
+pub(crate) fn contain<T>(call: impl FnOnce() -> T) -> Option<T> {
+    // What was thrown may panic when it is dropped.
+    catch_unwind(AssertUnwindSafe(call)).map_err(std::mem::forget).ok()
 }

@@ -34,7 +34,9 @@ impl Rates {
         if seconds <= 0.0 {
             return (0.0, 0.0);
         }
-        ((lines - lines_then) as f64 / seconds, (bytes - bytes_then) as f64 / seconds)
+        // Who writes notes what had come by then, and may be overtaken.
+        let a_second = |now: u64, then: u64| now.saturating_sub(then) as f64 / seconds;
+        (a_second(lines, lines_then), a_second(bytes, bytes_then))
     }
 }
 
@@ -55,5 +57,6 @@ mod tests {
         let (lines, _) = rates.at(at(1050), 50, 5000);
         assert!(lines < 0.2, "{lines}");
         assert_eq!(rates.at(start, 0, 0), (0.0, 0.0));
+        assert_eq!(rates.at(at(1050), 49, 4900), (0.0, 0.0));
     }
 }

@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bgt_core::Status;
 use bgt_log::{Entry, Follower, From};
 use futures_core::Stream;
+use tokio::task::coop;
 
 use crate::hub::Hub;
 use crate::{ProgressInfo, StreamEvent};
@@ -64,19 +65,32 @@ impl Subscription {
         if self.has_ended {
             return Poll::Ready(None);
         }
+        // Others have their turn, however fast the lines come.
+        let turn = ready!(coop::poll_proceed(cx));
         loop {
             self.look();
             if let Some(event) = self.news.pop_front() {
+                turn.made_progress();
                 return Poll::Ready(Some(event));
             }
             match Pin::new(&mut self.lines).poll_next(cx) {
-                Poll::Ready(Some(Entry::Line(line))) => return Poll::Ready(Some(StreamEvent::Line(line))),
-                Poll::Ready(Some(Entry::Gap(gap))) => return Poll::Ready(Some(StreamEvent::Gap(gap))),
-                Poll::Ready(Some(_)) => continue,
+                Poll::Ready(Some(entry)) => {
+                    let event = match entry {
+                        Entry::Line(line) => StreamEvent::Line(line),
+                        Entry::Gap(gap) => StreamEvent::Gap(gap),
+                        _ => continue,
+                    };
+                    turn.made_progress();
+                    return Poll::Ready(Some(event));
+                }
                 Poll::Ready(None) => {
-                    let summary = self.hub.state().summary.clone();
+                    let state = self.hub.state();
+                    // What changed since the look comes before the end.
+                    let summary = state.summary.clone().filter(|_| self.hub.version() == self.version);
+                    drop(state);
                     if let Some(summary) = summary {
                         self.has_ended = true;
+                        turn.made_progress();
                         return Poll::Ready(Some(StreamEvent::End(summary)));
                     }
                 }
@@ -124,6 +138,9 @@ impl Drop for Subscription {
 
 impl fmt::Debug for Subscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subscription").field("run", &self.hub.id).field("seq", &self.seq()).finish_non_exhaustive()
+        f.debug_struct("Subscription")
+            .field("run", &self.hub.id)
+            .field("seq", &self.seq())
+            .finish_non_exhaustive()
     }
 }
