@@ -34,6 +34,8 @@
 //! **Dropping** the [`Handle`] stops the run, politely; [`Handle::release`] lets it go on. Subscriptions and
 //! [`Watch`]es never keep a run alive.
 //!
+//! **Over HTTP**, with the feature `sse`: the module `sse` has routes for runs and their events, which a browser resumes.
+//!
 //! **Neighbours.** `bgt-simple` runs a task to its end and hands back everything; nobody watches.
 //!
 //! Types that come from `bgt-core`, `bgt-process` and `bgt-log` are re-exported here; their examples say those names,

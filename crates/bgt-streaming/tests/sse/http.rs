@@ -90,6 +90,13 @@ impl Response {
         }
     }
 
+    /// Reads until the body is such.
+    pub(crate) async fn until_body(&mut self, is_such: impl Fn(&str) -> bool) {
+        while !is_such(&self.body().0) {
+            assert_ne!(self.stream.read_buf(&mut self.bytes).await.unwrap(), 0, "the end came first");
+        }
+    }
+
     /// Reads to the end; all events, which must be whole.
     pub(crate) async fn rest(&mut self) -> Vec<Event> {
         self.stream.read_to_end(&mut self.bytes).await.unwrap();

@@ -287,6 +287,34 @@ async fn a_run_is_watched_asked_for_and_stopped() {
 }
 
 #[tokio::test]
+async fn a_client_does_not_keep_a_run_alive() {
+    let run = writer(2, Arc::new(Semaphore::new(1)));
+    let streams = Streams::new();
+    streams.add(&run);
+    let server = Server::start(streams.router()).await;
+    let mut response = server.get(&format!("/runs/{}/events", run.id()), None).await;
+    response.until(|events| names(events).contains(&"line")).await;
+    drop(run);
+    let end = response.rest().await.pop().unwrap();
+    assert_eq!((end.name.as_str(), &end.data["status"]), ("end", &json("\"cancelled\"")));
+}
+
+// Paused time goes on when all there is to do is to wait: for the comment, that is at once.
+#[tokio::test(start_paused = true)]
+async fn a_quiet_run_is_not_taken_for_a_dead_connection() {
+    let run = writer(1, Arc::new(Semaphore::new(0)));
+    let streams = Streams::new();
+    streams.add(&run);
+    let server = Server::start(streams.router()).await;
+    let began = tokio::time::Instant::now();
+    let mut response = server.get(&format!("/runs/{}/events", run.id()), None).await;
+    response.until_body(|body| body.matches("\n:\n").count() == 3).await;
+    let quiet = began.elapsed();
+    // It may run ahead while the bytes are on their way.
+    assert!(quiet >= Duration::from_secs(45) && quiet < Duration::from_secs(150), "{quiet:?}");
+}
+
+#[tokio::test]
 async fn the_end_names_the_error() {
     let run =
         start(task_fn("fails", |_: Context| async { Err::<(), _>(TaskError::msg("the disk is full")) }));
