@@ -13,6 +13,7 @@ mod options;
 mod rounds;
 pub mod spawn;
 pub mod store;
+pub mod streaming;
 
 pub use bench::Bench;
 pub use line::Better;
