@@ -37,10 +37,6 @@ pub use bgt_core::{
 #[cfg(feature = "simple")]
 #[cfg_attr(docsrs, doc(cfg(feature = "simple")))]
 pub use bgt_simple as simple;
-/// Watch a long run live: the crate `bgt-streaming`.
-#[cfg(feature = "streaming")]
-#[cfg_attr(docsrs, doc(cfg(feature = "streaming")))]
-pub use bgt_streaming as streaming;
 #[cfg(feature = "json")]
 #[cfg_attr(docsrs, doc(cfg(feature = "json")))]
 pub use bgt_simple::JsonError;
@@ -53,4 +49,8 @@ pub use bgt_simple::{
 #[cfg(feature = "simple")]
 #[cfg_attr(docsrs, doc(cfg(feature = "simple")))]
 pub use bgt_simple::{DeadlinePassed, Panicked, Run};
+/// Watch a long run live: the crate `bgt-streaming`.
+#[cfg(feature = "streaming")]
+#[cfg_attr(docsrs, doc(cfg(feature = "streaming")))]
+pub use bgt_streaming as streaming;
 pub use orchestrator::Orchestrator;

@@ -4,13 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bgt_streaming::{Command, Gap, Keep, Line, StreamEvent, Subscription, Summary};
+#[cfg(feature = "process")]
+use bgt_streaming::Command;
+use bgt_streaming::{Gap, Keep, Line, StreamEvent, Subscription, Summary};
 use tokio::time::timeout;
 
 /// Far beyond everything that these tests wait for: reaching it is a hang, not slowness.
 pub(crate) const HANG: Duration = Duration::from_secs(60);
 
 /// The misbehaving child as a command.
+#[cfg(feature = "process")]
 pub(crate) fn bad(verbs: &[&str]) -> Command {
     let (program, args) = bgt_testkit::bad(verbs.iter().copied());
     Command::new(program).args(args)
