@@ -154,10 +154,15 @@ async fn python_is_heard_while_it_runs() {
         bgt_testkit::skip!("python_is_heard_while_it_runs", "there is no Python here");
         return;
     };
-    let script =
-        "import sys\nfor n in range(3):\n    print('step', n, flush=True)\n    sys.stdin.readline()\n";
+    // Nothing is flushed by the script, and it goes on only when its first line was heard.
+    let script = "import os, sys, time\nprint('one')\nwhile not os.path.exists(sys.argv[1]):\n    time.sleep(0.002)\n\
+                  print('two')\n";
     let scratch = Scratch::new();
     std::fs::write(scratch.path("steps.py"), script).unwrap();
-    let run = start(bgt_streaming::Command::new(python).arg(scratch.path("steps.py")));
-    assert_eq!(all(run.subscribe(From::Start)).await.texts(), ["step 0", "step 1", "step 2"]);
+    let run =
+        start(bgt_streaming::Command::new(python).arg(scratch.path("steps.py")).arg(scratch.path("go")));
+    let mut events = run.subscribe(From::Start);
+    assert_eq!(line(&mut events).await.text(), "one");
+    std::fs::write(scratch.path("go"), "").unwrap();
+    assert_eq!(all(events).await.texts(), ["two"]);
 }
