@@ -113,7 +113,7 @@ async fn a_disk_that_is_full_for_a_while_tears_and_loses_nothing() {
     {
         return skip!(NAME, "there is no bash or no prlimit");
     }
-    let mut other = Other::start(&limited, "writer_on_a_full_disk", &folder);
+    let mut other = Other::of(Other::command_through(&limited, "writer_on_a_full_disk", &folder)).unwrap();
     other.hear();
     let mut said = String::new();
     let is_full = wait_until(SOON, || {

@@ -42,7 +42,7 @@ fn a_kill_loses_nothing_that_was_written() {
     let folder = scratch.path("run");
     let mut last = 0;
     for _ in 0..10 {
-        let mut other = Other::start(&[], "writer", &folder);
+        let mut other = Other::start("writer", &folder);
         let continued: u64 = other.hear().parse().unwrap();
         assert!(continued >= last, "{continued} after {last}");
         other.say("many");
@@ -69,7 +69,7 @@ async fn another_process_is_followed_while_files_are_begun_and_removed() {
     const LINES: u64 = 1500;
     let scratch = Scratch::new();
     let folder = scratch.path("run");
-    let mut other = Other::start(&[], "writer", &folder);
+    let mut other = Other::start("writer", &folder);
     other.hear();
     let mut reader = LogReader::follow(&folder, From::Start).await.unwrap();
     let following = tokio::spawn(async move {

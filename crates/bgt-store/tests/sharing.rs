@@ -82,7 +82,7 @@ async fn processes_that_open_and_write_at_once_lose_nothing_and_claim_nothing_tw
     let scratch = Scratch::new();
     let path = scratch.text("runs.db");
     let mut hosts: Vec<_> =
-        (0..3).map(|n| Other::start("plays_another_host", &format!("host{n} {path}"))).collect();
+        (0..3).map(|n| Other::start("plays_another_host", format!("host{n} {path}"))).collect();
     hosts.iter_mut().for_each(|host| assert_eq!(host.hear(), "ready"));
     // There is no file yet: all of them make it.
     hosts.iter_mut().for_each(|host| host.say("go"));

@@ -19,6 +19,7 @@
 mod bad_child;
 mod interpreter;
 mod ledger;
+mod other;
 mod resources;
 mod scratch;
 mod sentinel;
@@ -30,6 +31,7 @@ mod wait;
 pub use bad_child::{bad, bad_child, from_hex, to_hex};
 pub use interpreter::{python, under_wine};
 pub use ledger::Ledger;
+pub use other::{Other, ROLE, hear, role, say};
 pub use resources::Resources;
 pub use scratch::Scratch;
 pub use sentinel::Sentinel;

@@ -1,13 +1,13 @@
 //! What the tests of files share.
-#![allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test program uses its part")]
 
-use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use bgt_log::{Chunk, Entry, FileError, From, Keep, Line, Log, LogFiles, LogReader, Sink, Source};
 use proptest::prelude::*;
+
+pub use bgt_testkit::{Other, hear, role, say};
 
 /// Far beyond any slowness.
 pub const SOON: Duration = Duration::from_secs(60);
@@ -114,90 +114,4 @@ pub fn chunks() -> impl Strategy<Value = Vec<(Source, Vec<u8>)>> {
     ];
     let source = prop_oneof![Just(Source::Stdout), Just(Source::Stderr)];
     proptest::collection::vec((source, text), 0..30)
-}
-
-const ROLE: &str = "BGT_LOG_TEST";
-const MARK: &str = "@@";
-
-/// What a test that plays another process was started for: nothing, when somebody runs the ignored tests.
-pub fn role() -> Option<String> {
-    std::env::var(ROLE).ok()
-}
-
-/// In the other process: says something to the test that started it.
-pub fn say(line: &str) {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{MARK}{line}").and_then(|()| out.flush()).expect("somebody who listens");
-}
-
-/// In the other process: waits for a word of the test that started it; `None` when it is gone.
-pub fn hear() -> Option<String> {
-    let mut line = String::new();
-    let read = std::io::stdin().lock().read_line(&mut line).expect("a stdin that can be read");
-    (read > 0).then(|| line.trim().to_owned())
-}
-
-/// Another process, that runs an ignored test of this program. Dropping it kills it.
-pub struct Other {
-    child: Child,
-    stdin: ChildStdin,
-    stdout: BufReader<ChildStdout>,
-}
-
-impl Other {
-    /// Starts it, with this as its [`role`]; through another program, which takes the command as its last arguments.
-    pub fn start(wrapper: &[&str], test: &str, role: &Path) -> Self {
-        let exe = std::env::current_exe().expect("this very program");
-        let mut command = match wrapper {
-            [] => Command::new(exe),
-            [program, args @ ..] => {
-                let mut command = Command::new(program);
-                command.args(args).arg(exe);
-                command
-            }
-        };
-        command.args([test, "--exact", "--ignored", "--nocapture", "--test-threads=1"]).env(ROLE, role);
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("this very program");
-        let stdin = child.stdin.take().expect("a piped stdin");
-        let stdout = BufReader::new(child.stdout.take().expect("a piped stdout"));
-        Self { child, stdin, stdout }
-    }
-
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// The next thing that it says.
-    pub fn hear(&mut self) -> String {
-        loop {
-            let mut line = String::new();
-            let read = self.stdout.read_line(&mut line).expect("a stdout that can be read");
-            assert!(read > 0, "the other process ended: {:?}", self.child.wait());
-            if let Some(at) = line.find(MARK) {
-                return line[at + MARK.len()..].trim().to_owned();
-            }
-        }
-    }
-
-    /// Tells it something.
-    pub fn say(&mut self, line: &str) {
-        writeln!(self.stdin, "{line}").and_then(|()| self.stdin.flush()).expect("somebody who listens");
-    }
-
-    /// Kills it, without a chance to do anything, and answers with what it had said and was not heard yet.
-    pub fn kill(mut self) -> Vec<String> {
-        self.child.kill().expect("a process that is not reaped yet");
-        let said = self.stdout.by_ref().lines().map_while(Result::ok);
-        let said =
-            said.filter_map(|line| line.find(MARK).map(|at| line[at + MARK.len()..].trim().to_owned()));
-        said.collect()
-    }
-}
-
-impl Drop for Other {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

@@ -1,18 +1,19 @@
 //! What the tests of the store in a file share: records to write, faults to recognise, and other processes to meet.
-#![allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test program uses its part")]
 
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bgt_store::{
     FaultKind, NewRun, Page, RunEventKind, RunFilter, RunId, RunStore, SqliteStore, Store, StoreError,
 };
+
+pub use bgt_testkit::{Other, hear, role, say};
 
 /// Far beyond slowness: who waits for so long waits for ever.
 pub const HANG: Duration = Duration::from_secs(60);
@@ -104,104 +105,6 @@ pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
-}
-
-const ROLE: &str = "BGT_STORE_TEST";
-const MARK: &str = "@@";
-
-/// What a test that plays another process was started for: nothing, when somebody runs the ignored tests.
-pub fn role() -> Option<String> {
-    std::env::var(ROLE).ok()
-}
-
-/// In the other process: says something to the test that started it.
-pub fn say(line: &str) {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{MARK}{line}").and_then(|()| out.flush()).expect("somebody who listens");
-}
-
-/// In the other process: waits for a word of the test that started it; `None` when it is gone.
-pub fn hear() -> Option<String> {
-    let mut line = String::new();
-    let read = std::io::stdin().lock().read_line(&mut line).expect("a stdin that can be read");
-    (read > 0).then(|| line.trim().to_owned())
-}
-
-/// Another process, that runs an ignored test of this program.
-pub struct Other {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    stdout: BufReader<ChildStdout>,
-}
-
-impl Other {
-    /// How to start it.
-    pub fn command(test: &str, role: &str) -> Command {
-        Self::command_through(&[], test, role)
-    }
-
-    /// The same through another program, which takes the command as its last arguments.
-    pub fn command_through(wrapper: &[&str], test: &str, role: &str) -> Command {
-        let exe = std::env::current_exe().expect("this very program");
-        let mut command = match wrapper {
-            [] => Command::new(exe),
-            [program, args @ ..] => {
-                let mut command = Command::new(program);
-                command.args(args).arg(exe);
-                command
-            }
-        };
-        command.args([test, "--exact", "--ignored", "--nocapture", "--test-threads=1"]).env(ROLE, role);
-        command
-    }
-
-    /// Starts it, with this as its [`role`].
-    pub fn start(test: &str, role: &str) -> Self {
-        Self::of(Self::command(test, role)).expect("this very program")
-    }
-
-    /// Starts any program that knows the marks.
-    pub fn of(mut command: Command) -> std::io::Result<Self> {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let stdin = child.stdin.take();
-        let stdout = BufReader::new(child.stdout.take().expect("a piped stdout"));
-        Ok(Self { child, stdin, stdout })
-    }
-
-    /// The next thing that it says.
-    pub fn hear(&mut self) -> String {
-        loop {
-            let mut line = String::new();
-            let read = self.stdout.read_line(&mut line).expect("a stdout that can be read");
-            assert!(read > 0, "the other process ended: {:?}", self.child.wait());
-            if let Some(at) = line.find(MARK) {
-                return line[at + MARK.len()..].trim().to_owned();
-            }
-        }
-    }
-
-    /// Tells it something.
-    pub fn say(&mut self, line: &str) {
-        let stdin = self.stdin.as_mut().expect("not ended yet");
-        writeln!(stdin, "{line}").and_then(|()| stdin.flush()).expect("somebody who listens");
-    }
-
-    /// Lets it end, and asserts that it ended well.
-    #[track_caller]
-    pub fn end(mut self) {
-        drop(self.stdin.take());
-        let mut rest = String::new();
-        std::io::Read::read_to_string(&mut self.stdout, &mut rest).expect("a stdout that can be read");
-        let status = self.child.wait().expect("a child");
-        assert!(status.success(), "the other process failed ({status}):\n{rest}");
-    }
-}
-
-impl Drop for Other {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// Whether a program can be run with these arguments, and succeeds.
