@@ -76,6 +76,13 @@ impl Cutter {
         if !self.open().is_empty() {
             bytes = self.join(bytes, at, give);
         }
+        // As it is nearly always: nothing but newlines ends lines, and none can be too long.
+        if bytes.len() <= self.longest && memchr::memchr(b'\r', &bytes).is_none() {
+            let end = memchr::memrchr(b'\n', &bytes).map_or(0, |last| last + 1);
+            let lines = memchr::memchr_iter(b'\n', &bytes[..end]).count() as u64;
+            self.give(bytes.split_to(end), lines, at, give);
+            return self.keep(bytes, at, give);
+        }
         // Whole lines stay together, as long as none of them is too long.
         let (mut start, mut end, mut lines) = (0, 0, 0);
         while let Some(cut) = first_line(&bytes[end..]) {

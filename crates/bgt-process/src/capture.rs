@@ -1,13 +1,17 @@
 //! Keeping a program's output within bounds: the head, the tail, and a count of what was between. Pure.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::fmt;
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+
+use crate::rope::Rope;
 
 /// How much of an output stream is kept: so many bytes from its beginning and so many from its end.
 ///
-/// Memory grows with what is printed, up to the sum of both, and to about twice that while it is collected and put
-/// together. The default keeps 8 MiB of each.
+/// Memory grows with what is printed, up to the sum of both, and to about twice that where it is looked at in one piece.
+/// The default keeps 8 MiB of each.
 ///
 /// # Examples
 ///
@@ -53,9 +57,13 @@ impl Capture {
 }
 
 /// What a program wrote to one stream, whole or with its middle cut out.
-#[derive(Clone, Default, PartialEq, Eq)]
+///
+/// It is put together in one piece when somebody looks at it, not before.
+#[derive(Clone, Default)]
 pub struct Captured {
-    bytes: Vec<u8>,
+    pieces: Vec<Bytes>,
+    kept: usize,
+    whole: OnceLock<Vec<u8>>,
     cut_at: usize,
     omitted: u64,
 }
@@ -64,13 +72,20 @@ impl Captured {
     /// The bytes that were kept: all of them, or the head directly followed by the tail.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        match &self.pieces[..] {
+            [] => &[],
+            [piece] => piece,
+            pieces => self.whole.get_or_init(|| pieces.concat()),
+        }
     }
 
     /// The bytes that were kept.
     #[must_use]
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        match self.pieces.len() {
+            0 | 1 => self.pieces.pop().map(Vec::from).unwrap_or_default(),
+            _ => self.whole.take().unwrap_or_else(|| self.pieces.concat()),
+        }
     }
 
     /// How many bytes were cut out of the middle.
@@ -88,13 +103,13 @@ impl Captured {
     /// How many bytes the program wrote, kept or not.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.bytes.len() as u64 + self.omitted
+        self.kept as u64 + self.omitted
     }
 
     /// The bytes before and after the cut; all of them and none, when nothing was cut.
     #[must_use]
     pub fn head_and_tail(&self) -> (&[u8], &[u8]) {
-        if self.is_complete() { (&self.bytes, &[]) } else { self.bytes.split_at(self.cut_at) }
+        if self.is_complete() { (self.as_bytes(), &[]) } else { self.as_bytes().split_at(self.cut_at) }
     }
 
     /// As text, on purpose lossy: what is not UTF-8 becomes U+FFFD, and a cut is marked with the number of bytes that
@@ -102,7 +117,7 @@ impl Captured {
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
         if self.is_complete() {
-            return String::from_utf8_lossy(&self.bytes);
+            return String::from_utf8_lossy(self.as_bytes());
         }
         let (head, tail) = self.head_and_tail();
         let (head, tail) = (String::from_utf8_lossy(head), String::from_utf8_lossy(tail));
@@ -114,7 +129,7 @@ impl Captured {
 impl fmt::Debug for Captured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Captured")
-            .field("kept_bytes", &self.bytes.len())
+            .field("kept_bytes", &self.kept)
             .field("omitted_bytes", &self.omitted)
             .finish()
     }
@@ -122,45 +137,62 @@ impl fmt::Debug for Captured {
 
 impl AsRef<[u8]> for Captured {
     fn as_ref(&self) -> &[u8] {
-        &self.bytes
+        self.as_bytes()
     }
 }
+
+/// By what was kept and how much was not, however it came.
+impl PartialEq for Captured {
+    fn eq(&self, other: &Self) -> bool {
+        (self.omitted, self.cut_at, self.kept) == (other.omitted, other.cut_at, other.kept)
+            && self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Captured {}
 
 /// Collects a stream as it comes.
 #[derive(Debug)]
 pub(crate) struct Collector {
     limits: Capture,
-    head: Vec<u8>,
-    tail: VecDeque<u8>,
+    head: Rope,
+    tail: Rope,
     total: u64,
 }
 
 impl Collector {
     pub(crate) fn new(limits: Capture) -> Self {
-        Self { limits, head: Vec::new(), tail: VecDeque::new(), total: 0 }
+        Self { limits, head: Rope::default(), tail: Rope::default(), total: 0 }
     }
 
+    /// Collects a copy.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        self.total += bytes.len() as u64;
-        let (head, rest) = bytes.split_at(bytes.len().min(self.limits.head - self.head.len()));
-        self.head.extend_from_slice(head);
-        let rest = &rest[rest.len().saturating_sub(self.limits.tail)..];
-        let excess = (self.tail.len() + rest.len()).saturating_sub(self.limits.tail);
-        self.tail.drain(..excess);
-        self.tail.extend(rest);
+        let split = self.split(bytes.len());
+        let (head, rest) = bytes.split_at(split);
+        self.head.extend(head);
+        self.tail.extend(&rest[rest.len().saturating_sub(self.limits.tail)..]);
+        self.tail.shorten_to(self.limits.tail);
+    }
+
+    /// Collects the bytes themselves, which others may hold too.
+    pub(crate) fn share(&mut self, mut bytes: Bytes) {
+        let head = bytes.split_to(self.split(bytes.len()));
+        self.head.share(head);
+        self.tail.share(bytes);
+        self.tail.shorten_to(self.limits.tail);
+    }
+
+    /// Counts so many bytes, and answers how many of them still belong to the head.
+    fn split(&mut self, length: usize) -> usize {
+        self.total += length as u64;
+        length.min(self.limits.head - self.head.len())
     }
 
     pub(crate) fn finish(self) -> Captured {
-        let Self { head: mut bytes, tail, total, .. } = self;
-        let cut_at = bytes.len();
-        if !tail.is_empty() {
-            let (front, back) = tail.as_slices();
-            bytes.reserve_exact(tail.len());
-            bytes.extend_from_slice(front);
-            bytes.extend_from_slice(back);
-        }
-        let omitted = total - bytes.len() as u64;
-        Captured { bytes, cut_at, omitted }
+        let Self { head, tail, total, .. } = self;
+        let (cut_at, kept) = (head.len(), head.len() + tail.len());
+        let pieces = head.into_pieces().chain(tail.into_pieces()).collect();
+        Captured { pieces, kept, whole: OnceLock::new(), cut_at, omitted: total - kept as u64 }
     }
 }
 
@@ -171,8 +203,12 @@ mod tests {
 
     fn collect(limits: Capture, chunks: &[Vec<u8>]) -> Captured {
         let mut collector = Collector::new(limits);
-        for chunk in chunks {
-            collector.push(chunk);
+        for (n, chunk) in chunks.iter().enumerate() {
+            if n % 3 == 0 {
+                collector.share(Bytes::copy_from_slice(chunk));
+            } else {
+                collector.push(chunk);
+            }
             assert!(collector.head.len() <= limits.head && collector.tail.len() <= limits.tail);
         }
         collector.finish()
@@ -203,6 +239,8 @@ mod tests {
             prop_assert_eq!(captured.as_bytes(), &expected[..]);
             prop_assert_eq!(captured.total(), whole.len() as u64);
             prop_assert_eq!(captured.is_complete(), whole.len() <= head + tail);
+            prop_assert_eq!(&captured.clone().into_bytes(), &expected);
+            prop_assert_eq!(captured, collect(Capture::new(head, tail), &[whole]));
         }
     }
 }

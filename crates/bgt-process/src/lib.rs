@@ -37,6 +37,7 @@ mod probe;
 mod push;
 mod redirect;
 mod resolve;
+mod rope;
 mod running;
 mod secret;
 mod shebang;

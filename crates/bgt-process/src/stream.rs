@@ -6,7 +6,7 @@ use std::io;
 
 use bgt_core::Source;
 use bgt_sys::PipeReader;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::Capture;
 use crate::capture::Collector;
@@ -14,8 +14,12 @@ use crate::capture::Collector;
 /// Reads this much at once, into a buffer that all runs of a thread share: a thousand quiet programs cost no memory.
 const SCRATCH: usize = 64 * 1024;
 
+/// From so many bytes on, what was read is passed on as it lies in the buffer, and the next read has a new one. Less is
+/// copied: a few bytes would hold all of the buffer.
+const LARGE: usize = SCRATCH / 2;
+
 thread_local! {
-    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
+    static BUFFER: RefCell<BytesMut> = RefCell::new(BytesMut::new());
 }
 
 pub(crate) struct Stream {
@@ -41,9 +45,17 @@ impl Stream {
         let ready = pipe.readable().await;
         let read = ready.and_then(|()| {
             BUFFER.with_borrow_mut(|buffer| {
+                if buffer.len() < SCRATCH {
+                    *buffer = BytesMut::zeroed(SCRATCH);
+                }
                 let read = pipe.try_read(buffer)?;
-                self.collected.push(&buffer[..read]);
-                Ok((read, copy.then(|| Bytes::copy_from_slice(&buffer[..read]))))
+                if !copy || read < LARGE {
+                    self.collected.push(&buffer[..read]);
+                    return Ok((read, copy.then(|| Bytes::copy_from_slice(&buffer[..read]))));
+                }
+                let bytes = buffer.split_to(read).freeze();
+                self.collected.share(bytes.clone());
+                Ok((read, Some(bytes)))
             })
         });
         match read {
