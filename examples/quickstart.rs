@@ -1,13 +1,14 @@
 //! Real scripts on real files: `cargo run --example quickstart`. Needs Python 3 and nothing else.
 //!
 //! It counts the words of this repository's own documents, checks their sums, retries a script that fails once, and
-//! ends one that hangs. It will grow with each pattern.
+//! ends one that hangs; then it watches a training live, with its progress. It will grow with each pattern.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use bgt_orchestrator::streaming::{From, Level, ProgressFrom, StreamEvent};
 use bgt_orchestrator::{Command, CommandError, Error, Orchestrator, Output, Report, Retry, Stdin};
 
 #[tokio::main]
@@ -51,12 +52,34 @@ async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let report = bgt.simple(stuck).deadline(Duration::from_millis(700)).report().await;
     table.row(&report, "hangs, with a helper process", |_| Ok("did not hang".to_owned()));
 
+    println!("\nA training, watched while it runs:\n");
+    watch(&bgt, Command::script(scripts.join("train.py")).args(["8", "0.2"])).await?;
+
     let runs = bgt.runs().recent();
-    println!("\n{} runs, nothing left running. The whole story of the last one:\n", runs.len());
+    println!("\n{} runs, nothing left running. The whole story of the one that hung:\n", runs.len());
     if let Err(error) = report.result {
         println!("{error:#}");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Shows progress, warnings and the end of a run, each as it comes.
+async fn watch(bgt: &Orchestrator, training: Command) -> Result<(), Error> {
+    let run = bgt.streaming(training).progress(ProgressFrom::ratio()).start();
+    let mut events = run.subscribe(From::Start);
+    while let Some(event) = events.next().await {
+        match event {
+            StreamEvent::Progress(progress) => println!("{:<9}{progress}", "streaming"),
+            StreamEvent::Line(line) if line.level() >= Some(Level::Warn) => {
+                println!("{:<9}line {}: {}", "streaming", line.seq, line.text());
+            }
+            StreamEvent::End(end) => {
+                println!("{:<9}{}, {} lines in {:.1?}", "streaming", end.status, end.lines, end.elapsed);
+            }
+            _ => {}
+        }
+    }
+    run.await.map(drop)
 }
 
 /// The README and the documents of this repository.

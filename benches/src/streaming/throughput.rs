@@ -13,8 +13,7 @@ use crate::{Bench, Better, Case, Result, Side};
 pub(super) fn measure(bench: &Bench) -> Result {
     let (rounds, mib) = (if bench.is_quick() { 12 } else { 40 }, 64);
     // As much as is printed: nothing slows the program, which is faster than whoever looks at each line.
-    let mut keep = Keep::default();
-    keep.bytes = mib << 20;
+    let keep = Keep::bytes(mib << 20);
     let ours = move |printer| sides::ours(printer, keep);
     let (runtime, printer) = (&runtime()?, &Printer::of_mib(mib as u64));
     let better = Better::Higher;

@@ -212,16 +212,17 @@ impl Log {
     /// call blocks until it is.
     pub fn finish(&self) {
         let mut state = self.shared.state();
-        let State { ring, stdout, stderr, is_over, waiting, .. } = &mut *state;
-        if !std::mem::replace(is_over, true) {
-            stdout.finish(&mut |block| ring.push(block));
-            stderr.finish(&mut |block| ring.push(block));
-        }
-        let waiting = std::mem::take(waiting);
-        drop(state);
-        waiting.into_values().for_each(Waker::wake);
-        #[cfg(feature = "files")]
-        self.shared.start_writing();
+        state.end_lines();
+        state.is_over = true;
+        self.shared.tell(state);
+    }
+
+    /// What has no newline yet is a line, and what follows is another: for output of several programs one after the other,
+    /// such as the attempts of a run.
+    pub fn end_lines(&self) {
+        let mut state = self.shared.state();
+        state.end_lines();
+        self.shared.tell(state);
     }
 
     /// Reads from there on: what is held at once, and what follows as it comes.
@@ -274,6 +275,12 @@ impl State {
             followers: 0,
         }
     }
+
+    /// Ends the lines that have no newline yet; there is none after the end.
+    fn end_lines(&mut self) {
+        self.stdout.finish(&mut |block| self.ring.push(block));
+        self.stderr.finish(&mut |block| self.ring.push(block));
+    }
 }
 
 impl Shared {
@@ -282,13 +289,22 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Wakes those who wait, and lets what is new be written.
+    fn tell(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        waiting.into_values().for_each(Waker::wake);
+        #[cfg(feature = "files")]
+        self.start_writing();
+    }
+
     /// Takes a chunk at once; the number of the last line that ended with it or before.
     fn take(self: &Arc<Self>, chunk: Chunk) -> Result<u64, SinkClosed> {
         let mut state = self.state();
         if state.is_over {
             return Err(SinkClosed);
         }
-        let State { ring, stdout, stderr, waiting, .. } = &mut *state;
+        let State { ring, stdout, stderr, .. } = &mut *state;
         let before = ring.last();
         #[cfg(feature = "files")]
         ring.make_room();
@@ -299,11 +315,7 @@ impl Shared {
         }
         let last = ring.last();
         if last > before {
-            let waiting = std::mem::take(waiting);
-            drop(state);
-            waiting.into_values().for_each(Waker::wake);
-            #[cfg(feature = "files")]
-            self.start_writing();
+            self.tell(state);
         }
         Ok(last)
     }

@@ -9,7 +9,20 @@ use crate::From;
 use crate::cut::{Block, first_line};
 
 /// How much of a log stays in memory. Whichever bound is reached first counts.
+///
+/// Output is given up in the pieces in which it came, and the latest piece stays: up to 64 KiB more may be held than asked
+/// for, with the lines in it.
+///
+/// # Examples
+///
+/// ```
+/// use bgt_log::Keep;
+///
+/// let keep = Keep::bytes(1 << 20).lines(10_000);
+/// assert_eq!((keep.bytes, keep.lines), (1 << 20, 10_000));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
 #[non_exhaustive]
 pub struct Keep {
     /// Bytes of output.
@@ -21,7 +34,19 @@ pub struct Keep {
 impl Default for Keep {
     /// 8 MiB, and no bound on lines.
     fn default() -> Self {
-        Self { bytes: 8 << 20, lines: u64::MAX }
+        Self::bytes(8 << 20)
+    }
+}
+
+impl Keep {
+    /// The latest so many bytes of output, however many lines they are.
+    pub const fn bytes(bytes: usize) -> Self {
+        Self { bytes, lines: u64::MAX }
+    }
+
+    /// No more than so many lines of it.
+    pub const fn lines(self, lines: u64) -> Self {
+        Self { lines, ..self }
     }
 }
 

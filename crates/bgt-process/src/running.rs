@@ -71,6 +71,13 @@ impl<'a> Running<'a> {
             // A sink that is slow is not a descendant that holds the pipe: it is waited for.
             let pushed = push.is_none() || self.asked_because.is_some();
             if self.drain_until.is_some() && drained && pushed {
+                if let Some(push) = push {
+                    // Of a run that was asked to stop: a moment for what the sink was given last.
+                    let taken = timeout(LAST_LOOK, push).await;
+                    if !taken.is_ok_and(|taken| taken.is_ok()) {
+                        self.sink = None;
+                    }
+                }
                 return Ok(stopped);
             }
             let alive = self.drain_until.is_none();

@@ -2,13 +2,15 @@
 
 mod support;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bgt_core::{Chunk, ErrorKind, Sink, SinkClosed, Source, async_trait};
+use bgt_core::{Cancel, Chunk, ErrorKind, Sink, SinkClosed, Source, async_trait};
 use bgt_process::{Capture, Command, Output, Stdin};
 use bgt_simple::run;
-use support::{HANG, bad, quick};
+use bgt_testkit::{Scratch, assert_gone, read_pids};
+use support::{HANG, bad, bad_with_pids, quick};
 use tokio::time::timeout;
 
 #[derive(Default)]
@@ -139,4 +141,37 @@ async fn python_that_is_watched_keeps_nothing_back() {
     let other = python.clone().env("PYTHONUNBUFFERED", "");
     let other = run(other).sink(Arc::new(Kept::default())).await.unwrap();
     assert_eq!(other.stdout_text().trim(), "", "what was asked for counts");
+}
+
+/// Stops the run with the first chunk, and takes it only when the program is gone.
+struct Late {
+    cancel: Cancel,
+    pids: PathBuf,
+    taken: Mutex<Vec<u8>>,
+}
+
+#[async_trait]
+impl Sink for Late {
+    async fn write(&self, chunk: Chunk) -> Result<(), SinkClosed> {
+        self.cancel.cancel();
+        let pids = read_pids(&self.pids);
+        tokio::task::spawn_blocking(move || assert_gone(&pids, HANG)).await.unwrap();
+        self.taken.lock().unwrap().extend_from_slice(&chunk.bytes);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_a_sink_was_given_when_the_run_was_stopped_is_not_taken_back() {
+    let scratch = Scratch::new();
+    for _ in 0..10 {
+        let pids = scratch.path("pids");
+        let late = Arc::new(Late { cancel: Cancel::new(), pids: pids.clone(), taken: Mutex::default() });
+        let command = bad_with_pids(&pids, &["print", "x", "then", "hang"]).stop(quick());
+        let run = run(command).cancel(&late.cancel).sink(late.clone());
+        let error = timeout(HANG, run.report()).await.unwrap().result.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Cancelled);
+        assert_eq!(*late.taken.lock().unwrap(), Output::from_error(&error).unwrap().stdout.as_bytes());
+        std::fs::remove_file(pids).unwrap();
+    }
 }

@@ -59,6 +59,7 @@ pub struct Stream<T> {
 struct Options {
     id: Option<RunId>,
     keep: Keep,
+    log: Option<Log>,
     progress: Option<ProgressFrom>,
     progress_may_fall: bool,
     deadline: Option<Duration>,
@@ -72,6 +73,17 @@ impl<T: Task + 'static> Stream<T> {
     /// Sets how much output is held in memory for those who come late; 8 MiB without this.
     pub fn keep(mut self, keep: Keep) -> Self {
         self.options.keep = keep;
+        self
+    }
+
+    /// Sets the log that the output goes to, in place of one in memory of the run's own: with `Log::with_files` (feature
+    /// `files`) all of it is in files, and watchers go on from any line that these hold. What is [kept](Self::keep) in memory
+    /// is then for that log to say.
+    ///
+    /// A log is for one run: its end is the log's. Where the files of an earlier run are gone on with, watchers that begin at
+    /// the start see its lines first.
+    pub fn log(mut self, log: Log) -> Self {
+        self.options.log = Some(log);
         self
     }
 
@@ -133,7 +145,8 @@ impl<T: Task + 'static> Stream<T> {
     pub fn start(self) -> Handle<T::Output> {
         let Self { task, options } = self;
         let id = options.id.unwrap_or_else(RunId::new);
-        let (log, cancel) = (Log::keeping(options.keep), Cancel::new());
+        let log = options.log.unwrap_or_else(|| Log::keeping(options.keep));
+        let cancel = Cancel::new();
         let pace = if options.progress_may_fall { Pace::new().may_fall() } else { Pace::new() };
         // Even a name may be the work of code that panics.
         let name = contain(|| task.name().into()).unwrap_or_else(|| "unnamed".into());
@@ -145,8 +158,8 @@ impl<T: Task + 'static> Stream<T> {
             .id(id)
             .pattern(Pattern::Streaming)
             .retry(options.retry)
-            .sink(tap as Arc<dyn Sink>)
-            .observer(hub.clone())
+            .sink(tap.clone() as Arc<dyn Sink>)
+            .observer(tap)
             .cancel(&cancel);
         if let Some(deadline) = options.deadline {
             run = run.deadline(deadline);

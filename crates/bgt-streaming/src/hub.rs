@@ -276,6 +276,17 @@ impl Sink for Tap {
     }
 }
 
+/// What an attempt left without a newline is a line of its own, before the next begins.
+impl Observer for Tap {
+    fn event(&self, event: &Event) {
+        if let EventKind::AttemptStarted { .. } = event.kind {
+            self.hub.log.end_lines();
+            self.read_progress();
+        }
+        self.hub.event(event);
+    }
+}
+
 impl Tap {
     pub(crate) fn new(hub: Arc<Hub>, progress: Option<ProgressFrom>) -> Self {
         let progress = progress.map(|from| (from, Mutex::new(hub.log.subscribe(From::Start))));

@@ -29,7 +29,8 @@
 //! end is there at the end. All that `bgt-simple` guarantees of a run holds here: one final status, the whole process
 //! tree gone.
 //!
-//! **What is not.** The memory of a run is bounded: without log files, old lines are given up for new ones.
+//! **What is not.** The memory of a run is bounded: without log files (feature `files`, [`Stream::log`]), old lines are given
+//! up for new ones.
 //!
 //! **Dropping** the [`Handle`] stops the run, politely; [`Handle::release`] lets it go on. Subscriptions and
 //! [`Watch`]es never keep a run alive.
@@ -55,6 +56,9 @@ pub mod sse;
 mod subscription;
 
 pub use bgt_log::{Bytes, Entry, Extent, Follower, From, Gap, Keep, Level, Line, LineEnd, Log};
+#[cfg(feature = "files")]
+#[cfg_attr(docsrs, doc(cfg(feature = "files")))]
+pub use bgt_log::{FileError, LogFiles, LogReader, Retention, Swept};
 pub use bgt_simple::*;
 pub use builder::{Stream, start, stream};
 pub use event::{Snapshot, StreamEvent, Summary};

@@ -3,7 +3,9 @@
 
 mod support;
 
-use bgt_streaming::{From, LineEnd, Source, start, stream};
+use std::time::Duration;
+
+use bgt_streaming::{From, LineEnd, ProgressFrom, Retry, Source, start, stream};
 use bgt_testkit::{Scratch, to_hex};
 use support::{all, bad, keep_bytes, line};
 
@@ -165,4 +167,15 @@ async fn python_is_heard_while_it_runs() {
     assert_eq!(line(&mut events).await.text(), "one");
     std::fs::write(scratch.path("go"), "").unwrap();
     assert_eq!(all(events).await.texts(), ["two"]);
+}
+
+#[tokio::test]
+async fn what_an_attempt_left_open_is_not_joined_with_the_next() {
+    let run = stream(bad(&["no-newline", "7/10", "then", "exit", "1"]))
+        .retry(Retry::attempts(2).backoff(Duration::ZERO, Duration::ZERO))
+        .progress(ProgressFrom::ratio())
+        .start();
+    let heard = all(run.subscribe(From::Start)).await;
+    assert_eq!(heard.texts(), ["7/10", "7/10"]);
+    assert!(heard.lines().iter().all(|line| line.end == LineEnd::Eof));
 }

@@ -18,9 +18,7 @@ pub fn chunk(source: Source, bytes: impl Into<Vec<u8>>) -> Chunk {
 }
 
 pub fn keeping(bytes: usize) -> Keep {
-    let mut keep = Keep::default();
-    keep.bytes = bytes;
-    keep
+    Keep::bytes(bytes)
 }
 
 pub fn runtime() -> tokio::runtime::Runtime {

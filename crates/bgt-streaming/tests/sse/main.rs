@@ -191,9 +191,7 @@ async fn who_comes_back_after_the_end_gets_what_is_missing_and_the_end_again() {
 
 #[tokio::test]
 async fn what_is_no_longer_held_is_one_gap() {
-    let mut keep = Keep::default();
-    keep.lines = 3;
-    let run = finished(10, keep).await;
+    let run = finished(10, Keep::default().lines(3)).await;
     let streams = Streams::new();
     streams.add(&run);
     let server = Server::start(streams.router()).await;

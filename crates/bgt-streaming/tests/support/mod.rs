@@ -20,15 +20,11 @@ pub(crate) fn bad(verbs: &[&str]) -> Command {
 }
 
 pub(crate) fn keep_bytes(bytes: usize) -> Keep {
-    let mut keep = Keep::default();
-    keep.bytes = bytes;
-    keep
+    Keep::bytes(bytes)
 }
 
 pub(crate) fn keep_lines(lines: u64) -> Keep {
-    let mut keep = Keep::default();
-    keep.lines = lines;
-    keep
+    Keep::default().lines(lines)
 }
 
 /// The next event.
