@@ -69,12 +69,12 @@ async fn watch(bgt: &Orchestrator, training: Command) -> Result<(), Error> {
     let mut events = run.subscribe(From::Start);
     while let Some(event) = events.next().await {
         match event {
-            StreamEvent::Progress(progress) => println!("{:<9}{progress}", "streaming"),
+            StreamEvent::Progress(progress) => println!("{:<10}{progress}", "streaming"),
             StreamEvent::Line(line) if line.level() >= Some(Level::Warn) => {
-                println!("{:<9}line {}: {}", "streaming", line.seq, line.text());
+                println!("{:<10}line {}: {}", "streaming", line.seq, line.text());
             }
             StreamEvent::End(end) => {
-                println!("{:<9}{}, {} lines in {:.1?}", "streaming", end.status, end.lines, end.elapsed);
+                println!("{:<10}{}, {} lines in {:.1?}", "streaming", end.status, end.lines, end.elapsed);
             }
             _ => {}
         }
@@ -98,7 +98,7 @@ struct Table;
 impl Table {
     fn new() -> Self {
         println!(
-            "{:<9}{:<15}{:<30}{:>10}  {:<17}{:>7}  result",
+            "{:<10}{:<15}{:<30}{:>10}  {:<17}{:>7}  result",
             "pattern", "task", "on", "status", "exit", "ms"
         );
         Self
@@ -118,7 +118,7 @@ impl Table {
             report.result.as_ref().ok().or_else(|| Output::from_error(report.result.as_ref().err()?));
         let exit = output.map_or_else(|| "-".to_owned(), |output| output.exit.to_string());
         let (name, status, ms) = (&report.name, report.status(), report.elapsed.as_secs_f64() * 1000.0);
-        println!("{:<9}{name:<15}{on:<30}{status:>10}  {exit:<17}{ms:>7.1}  {result}", "simple");
+        println!("{:<10}{name:<15}{on:<30}{status:>10}  {exit:<17}{ms:>7.1}  {result}", "simple");
     }
 }
 

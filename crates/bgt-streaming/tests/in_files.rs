@@ -17,6 +17,7 @@ async fn who_comes_late_gets_from_files_what_memory_gave_up() {
     let run = stream(bad(&["alternate", "5000"])).id(id).log(log.clone()).start();
     let live = run.subscribe(From::Start);
     assert_eq!(run.ended().await.lines, 5000);
+    let mut last = Vec::new();
     for (events, first) in
         [(live, 1), (run.subscribe(From::Start), 1), (run.subscribe(From::After(123)), 124)]
     {
