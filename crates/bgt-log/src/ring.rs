@@ -11,7 +11,8 @@ use crate::cut::{Block, first_line};
 /// How much of a log stays in memory. Whichever bound is reached first counts.
 ///
 /// Output is given up in the pieces in which it came, and the latest piece stays: up to 64 KiB more may be held than asked
-/// for, with the lines in it.
+/// for, with the lines in it. Pieces cost memory too, some 150 bytes each: there are never more than one for 64 bytes asked
+/// for, or 1 024. So lines of a few bytes that come one by one are given up before they fill the space.
 ///
 /// # Examples
 ///
@@ -112,8 +113,17 @@ pub(crate) struct Missing {
 #[cfg(feature = "files")]
 const WAITING: u64 = 1 << 20;
 
+/// For so many bytes that may be kept there may be one block: what a block costs beside them is bounded with them.
+const BYTES_A_BLOCK: usize = 64;
+
+/// So many blocks there may be however little is kept.
+const FEWEST_BLOCKS: usize = 1024;
+
 /// How many bytes are given to a reader at once: what a reader holds is not given up when the ring moves on.
 const AT_ONCE: usize = 64 << 10;
+
+/// How many blocks are given to a reader at once, while all others wait.
+const BLOCKS_AT_ONCE: usize = 256;
 
 impl Ring {
     pub(crate) fn new(keep: Keep) -> Self {
@@ -160,7 +170,8 @@ impl Ring {
     fn fits(&self) -> bool {
         let Some(oldest) = self.blocks.front() else { return true };
         let fits = self.bytes - oldest.offset <= self.keep.bytes as u64
-            && self.last - oldest.first < self.keep.lines;
+            && self.last - oldest.first < self.keep.lines
+            && self.blocks.len() <= (self.keep.bytes / BYTES_A_BLOCK).max(FEWEST_BLOCKS);
         fits || oldest.last() > self.written
     }
 
@@ -186,7 +197,7 @@ impl Ring {
             bytes += placed.block.bytes.len();
             is_next
         });
-        let blocks: Vec<_> = blocks.cloned().collect();
+        let blocks: Vec<_> = blocks.take(BLOCKS_AT_ONCE).cloned().collect();
         let (next, offset) =
             blocks.first().map_or((self.last + 1, self.bytes), |placed| (placed.first, placed.offset));
         let missing = (next > position.seq + 1).then(|| Missing {
@@ -217,5 +228,26 @@ impl Ring {
             }),
         };
         Position { seq, bytes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use bgt_core::Source;
+
+    use super::*;
+
+    #[test]
+    fn many_lines_of_a_few_bytes_do_not_cost_more_than_what_is_kept() {
+        let mut ring = Ring::new(Keep::bytes(1 << 20));
+        for _ in 0..100_000 {
+            let (at, bytes) = (SystemTime::UNIX_EPOCH, bytes::Bytes::from_static(b"\n"));
+            ring.push(Block { source: Source::Stdout, at, bytes, lines: 1, is_whole: true });
+        }
+        assert_eq!(ring.blocks.len(), (1 << 20) / BYTES_A_BLOCK);
+        assert_eq!(ring.last() - ring.first() + 1, ring.blocks.len() as u64);
+        assert!(size_of::<Placed>() <= 2 * BYTES_A_BLOCK);
     }
 }
