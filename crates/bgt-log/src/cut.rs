@@ -9,6 +9,9 @@ use std::time::SystemTime;
 use bgt_core::{Chunk, Source};
 use bytes::{Bytes, BytesMut};
 
+/// After so many carriage returns in a row a line has ended, whatever follows: what waits for more is bounded.
+const MOST_RETURNS: usize = 64 << 10;
+
 /// Lines of one source that came together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Block {
@@ -171,6 +174,10 @@ impl Cutter {
             };
             give(Block { source: self.source, at, bytes: part, lines: 1, is_whole: false });
         }
+        // So many returns are no end that a newline is still waited for.
+        if self.open().len() > text_of(self.open()).len() + MOST_RETURNS {
+            self.finish(give);
+        }
     }
 
     /// A line that is too long, with what ended it.
@@ -257,6 +264,26 @@ mod tests {
         assert_eq!(cut(&[b"abcdefg\nx\n"], 3), expected);
         assert_eq!(cut(&[b"ab", b"cdef", b"g\nx"], 3), expected);
         assert_eq!(cut(&[b"abc\r\nabc"], 3), parts(&[("abc", false), ("abc", false)]));
+    }
+
+    #[test]
+    fn a_flood_of_returns_is_not_held_back() {
+        let mut cutter = Cutter::new(Source::Stdout, 100);
+        let (mut given, mut most) = (0, 0);
+        for _ in 0..100 {
+            let chunk = Chunk {
+                source: Source::Stdout,
+                at: SystemTime::UNIX_EPOCH,
+                bytes: vec![b'\r'; 16 << 10].into(),
+            };
+            cutter.push(chunk, &mut |block| {
+                assert_eq!(block.lines, 1);
+                given += block.bytes.len();
+            });
+            most = most.max(cutter.open().len());
+        }
+        assert_eq!(given + cutter.open().len(), 100 * (16 << 10));
+        assert!(most <= MOST_RETURNS, "{most} bytes wait for more");
     }
 
     fn text() -> impl Strategy<Value = Vec<u8>> {

@@ -155,7 +155,9 @@ impl Ring {
     #[cfg(feature = "files")]
     pub(crate) fn make_room(&mut self) {
         let most = (self.keep.bytes as u64).saturating_add(WAITING);
-        while self.blocks.front().is_some_and(|oldest| self.bytes - oldest.offset > most) {
+        while self.blocks.front().is_some_and(|oldest| self.bytes - oldest.offset > most)
+            || self.blocks.len() > 2 * self.most_blocks()
+        {
             self.blocks.pop_front();
         }
     }
@@ -171,8 +173,12 @@ impl Ring {
         let Some(oldest) = self.blocks.front() else { return true };
         let fits = self.bytes - oldest.offset <= self.keep.bytes as u64
             && self.last - oldest.first < self.keep.lines
-            && self.blocks.len() <= (self.keep.bytes / BYTES_A_BLOCK).max(FEWEST_BLOCKS);
+            && self.blocks.len() <= self.most_blocks();
         fits || oldest.last() > self.written
+    }
+
+    fn most_blocks(&self) -> usize {
+        (self.keep.bytes / BYTES_A_BLOCK).max(FEWEST_BLOCKS)
     }
 
     pub(crate) fn last(&self) -> u64 {
@@ -248,6 +254,17 @@ mod tests {
         }
         assert_eq!(ring.blocks.len(), (1 << 20) / BYTES_A_BLOCK);
         assert_eq!(ring.last() - ring.first() + 1, ring.blocks.len() as u64);
+        #[cfg(feature = "files")]
+        {
+            // Nor do those that wait for a file that cannot be written.
+            let mut ring = Ring::continuing(Keep::bytes(1 << 20), 0);
+            for _ in 0..100_000 {
+                ring.make_room();
+                let (at, bytes) = (SystemTime::UNIX_EPOCH, bytes::Bytes::from_static(b"\n"));
+                ring.push(Block { source: Source::Stdout, at, bytes, lines: 1, is_whole: true });
+            }
+            assert_eq!(ring.blocks.len(), 2 * (1 << 20) / BYTES_A_BLOCK + 1);
+        }
         assert!(size_of::<Placed>() <= 2 * BYTES_A_BLOCK);
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bgt_core::{CancelReason, Context, EventKind, Sink, SinkClosed, Source, Stop};
 use bgt_sys::{Child, Spawned};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::command::Background;
 use crate::feed::Feed;
@@ -39,6 +39,8 @@ pub(crate) struct Running<'a> {
     drain_until: Option<Instant>,
     /// Why it was asked to stop, be it that there was nothing left to be asked.
     asked_because: Option<CancelReason>,
+    /// Until when the sink is waited for after that.
+    late_until: Option<Instant>,
 }
 
 impl<'a> Running<'a> {
@@ -56,6 +58,7 @@ impl<'a> Running<'a> {
             phase: Phase::Running,
             drain_until: None,
             asked_because: None,
+            late_until: None,
         }
     }
 
@@ -72,11 +75,7 @@ impl<'a> Running<'a> {
             let pushed = push.is_none() || self.asked_because.is_some();
             if self.drain_until.is_some() && drained && pushed {
                 if let Some(push) = push {
-                    // Of a run that was asked to stop: a moment for what the sink was given last.
-                    let taken = timeout(LAST_LOOK, push).await;
-                    if !taken.is_ok_and(|taken| taken.is_ok()) {
-                        self.sink = None;
-                    }
+                    self.push_late(push).await;
                 }
                 return Ok(stopped);
             }
@@ -215,19 +214,28 @@ impl<'a> Running<'a> {
             };
             let Some(bytes) = bytes else { continue };
             left = left.saturating_sub(bytes.len());
-            if let Some(sink) = self.sink.take() {
-                let push = Push::new(&sink, source, bytes);
+            let Some(sink) = &self.sink else { continue };
+            let mut push = Push::new(sink, source, bytes);
+            if self.asked_because.is_none() {
                 let cx = self.cx;
-                let taken = if self.asked_because.is_some() {
-                    timeout(LAST_LOOK, push).await.is_ok_and(|taken| taken.is_ok())
-                } else {
-                    tokio::select! {
-                        taken = push => taken.is_ok(),
-                        _ = cx.cancelled() => false,
+                tokio::select! {
+                    taken = &mut push => {
+                        self.sink = self.sink.take().filter(|_| taken.is_ok());
+                        continue;
                     }
-                };
-                self.sink = taken.then_some(sink);
+                    reason = cx.cancelled() => self.asked_because = Some(reason),
+                }
             }
+            self.push_late(push).await;
+        }
+    }
+
+    /// Gives the sink of a run that was asked to stop what is left for it, and a moment for all of that together. Even after
+    /// it each piece is offered once: a sink that takes what it is given at once, as a log does, misses nothing.
+    async fn push_late(&mut self, push: Push) {
+        let until = *self.late_until.get_or_insert_with(|| from_now(LAST_LOOK));
+        if let Ok(Err(SinkClosed)) = timeout_at(until, push).await {
+            self.sink = None;
         }
     }
 }

@@ -11,7 +11,7 @@ use bgt_log::{From, Log};
 use tokio::sync::oneshot;
 
 use crate::hub::{Hub, RuntimeGone};
-use crate::{Snapshot, StreamEvent, Subscription, Summary};
+use crate::{Snapshot, Subscription, Summary};
 
 /// Looks at a run, and can stop it. Does not keep it alive. Clones look at the same run.
 ///
@@ -63,14 +63,7 @@ impl Watch {
     ///
     /// Cancel-safe: nothing is lost when the future is dropped, and the run goes on.
     pub async fn ended(&self) -> Arc<Summary> {
-        let mut events = self.subscribe(From::Now);
-        loop {
-            match events.next().await {
-                Some(StreamEvent::End(summary)) => return summary,
-                Some(_) => {}
-                None => unreachable!("a subscription ends with the end of its run"),
-            }
-        }
+        self.hub.ended().await
     }
 }
 

@@ -3,6 +3,7 @@
 //! Owns: the log, the state, the wakers. Never does: keep the run alive.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,6 +25,8 @@ pub(crate) struct Hub {
     pub(crate) id: RunId,
     pub(crate) name: Arc<str>,
     pub(crate) log: Log,
+    /// What was in the log before this run.
+    before: Extent,
     pub(crate) cancel: Cancel,
     /// The caller's own switches, which stop the run too.
     others: Vec<Cancel>,
@@ -72,7 +75,8 @@ impl Hub {
             subscribers: 0,
         };
         let (cancel, others) = cancels;
-        Self { id, name, log, cancel, others, version: AtomicU64::new(1), state: Mutex::new(state) }
+        let before = log.extent();
+        Self { id, name, log, before, cancel, others, version: AtomicU64::new(1), state: Mutex::new(state) }
     }
 
     // Nothing of a caller's runs under the lock, and nothing in there is meant to panic.
@@ -99,6 +103,23 @@ impl Hub {
 
     pub(crate) fn forget(&self, subscriber: u64) {
         self.state().waiting.remove(&subscriber);
+    }
+
+    /// Waits for the end, without a look at the output.
+    pub(crate) async fn ended(&self) -> Arc<Summary> {
+        let waiter = Waiter { hub: self, number: self.subscriber() };
+        poll_fn(|cx| {
+            loop {
+                let version = self.version();
+                if let Some(summary) = self.state().summary.clone() {
+                    return Poll::Ready(summary);
+                }
+                if self.wait(waiter.number, version, cx.waker()) {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await
     }
 
     /// Changes the state if it is not the last one, and tells those who wait; of what is no news it is not told.
@@ -152,7 +173,7 @@ impl Hub {
     ) {
         // What has no newline yet is a line, and is counted.
         self.log.finish();
-        let Extent { last: lines, bytes, .. } = self.log.extent();
+        let (lines, bytes) = self.written(&self.log.extent());
         let (id, name) = (self.id, self.name.clone());
         let summary = Summary { id, name, status, attempts, started_at, elapsed, error, lines, bytes };
         self.change(|state| {
@@ -160,6 +181,11 @@ impl Hub {
             state.summary = Some(Arc::new(summary));
             true
         });
+    }
+
+    /// How many lines and bytes this run has written.
+    fn written(&self, extent: &Extent) -> (u64, u64) {
+        (extent.last - self.before.last, extent.bytes - self.before.bytes)
     }
 
     /// Whether anybody asked the whole run to stop.
@@ -171,7 +197,8 @@ impl Hub {
         let state = self.state();
         // After the state: of a run that is over, all lines are counted.
         let (extent, now) = (self.log.extent(), Instant::now());
-        let (lines_per_second, bytes_per_second) = state.rates.at(now, extent.last, extent.bytes);
+        let (lines, bytes) = self.written(&extent);
+        let (lines_per_second, bytes_per_second) = state.rates.at(now, lines, bytes);
         Snapshot {
             id: self.id,
             name: self.name.clone(),
@@ -180,8 +207,8 @@ impl Hub {
             pid: state.pid,
             // Asked anew, as the time left counts down and is withdrawn.
             progress: state.pace.info(now, SystemTime::now()),
-            lines: extent.last,
-            bytes: extent.bytes,
+            lines,
+            bytes,
             first_held: extent.first,
             lines_per_second,
             bytes_per_second,
@@ -189,6 +216,18 @@ impl Hub {
             elapsed: state.summary.as_ref().map_or_else(|| now - state.started, |summary| summary.elapsed),
             is_stopping: state.summary.is_none() && (state.is_stopping || self.is_cancelled()),
         }
+    }
+}
+
+/// One who waits, and is forgotten when it does not any more.
+struct Waiter<'a> {
+    hub: &'a Hub,
+    number: u64,
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.hub.forget(self.number);
     }
 }
 
@@ -266,8 +305,8 @@ pub(crate) struct Tap {
 impl Sink for Tap {
     async fn write(&self, chunk: Chunk) -> Result<(), SinkClosed> {
         self.hub.log.write(chunk).await?;
-        let extent = self.hub.log.extent();
-        self.hub.state().rates.note(Instant::now(), extent.last, extent.bytes);
+        let (lines, bytes) = self.hub.written(&self.hub.log.extent());
+        self.hub.state().rates.note(Instant::now(), lines, bytes);
         self.read_progress();
         // The log is always ready: a function that does nothing but emit could not be stopped, nor let others have the
         // thread.
@@ -276,10 +315,10 @@ impl Sink for Tap {
     }
 }
 
-/// What an attempt left without a newline is a line of its own, before the next begins.
+/// What an attempt left without a newline is a line of its own, and is seen before the next begins.
 impl Observer for Tap {
     fn event(&self, event: &Event) {
-        if let EventKind::AttemptStarted { .. } = event.kind {
+        if let EventKind::AttemptStarted { .. } | EventKind::Retrying { .. } = event.kind {
             self.hub.log.end_lines();
             self.read_progress();
         }
@@ -289,7 +328,7 @@ impl Observer for Tap {
 
 impl Tap {
     pub(crate) fn new(hub: Arc<Hub>, progress: Option<ProgressFrom>) -> Self {
-        let progress = progress.map(|from| (from, Mutex::new(hub.log.subscribe(From::Start))));
+        let progress = progress.map(|from| (from, Mutex::new(hub.log.subscribe(From::Now))));
         Self { hub, progress }
     }
 
