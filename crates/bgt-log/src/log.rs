@@ -218,7 +218,8 @@ impl Log {
     }
 
     /// What has no newline yet is a line, and what follows is another: for output of several programs one after the other,
-    /// such as the attempts of a run.
+    /// such as the attempts of a run. A streamed run calls this between its attempts; who gives a log to a run with retries as
+    /// its sink may want to, or the first line of an attempt goes on where the one before stopped.
     pub fn end_lines(&self) {
         let mut state = self.shared.state();
         state.end_lines();

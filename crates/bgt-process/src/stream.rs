@@ -16,7 +16,7 @@ const SCRATCH: usize = 64 * 1024;
 
 /// From so many bytes on, what was read is passed on as it lies in the buffer, and the next read has a new one. Less is
 /// copied: a few bytes would hold all of the buffer.
-const LARGE: usize = SCRATCH / 2;
+const LARGE: usize = SCRATCH / 4 * 3;
 
 thread_local! {
     static BUFFER: RefCell<BytesMut> = RefCell::new(BytesMut::new());

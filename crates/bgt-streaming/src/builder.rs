@@ -10,7 +10,7 @@ use bgt_simple::Run;
 use tokio::sync::oneshot;
 
 use crate::handle::{Handle, Watch};
-use crate::hub::{Driver, Hub, Tap, contain};
+use crate::hub::{Driver, Hub, LogIsOver, Tap, contain};
 use crate::{Pace, ProgressFrom};
 
 /// Starts a task and lets it be watched. The same as [`stream`] with nothing changed.
@@ -80,7 +80,7 @@ impl<T: Task + 'static> Stream<T> {
     /// `files`) all of it is in files, and watchers go on from any line that these hold. What is [kept](Self::keep) in memory
     /// is then for that log to say.
     ///
-    /// A log is for one run: its end is the log's. Where the files of an earlier run are gone on with, watchers that begin at
+    /// A log is for one run: its end is the log's, and with a log that is over a run is refused before it starts. Where the files of an earlier run are gone on with, watchers that begin at
     /// the start see its lines first.
     pub fn log(mut self, log: Log) -> Self {
         self.options.log = Some(log);
@@ -146,6 +146,7 @@ impl<T: Task + 'static> Stream<T> {
         let Self { task, options } = self;
         let id = options.id.unwrap_or_else(RunId::new);
         let log = options.log.unwrap_or_else(|| Log::keeping(options.keep));
+        let is_over = log.extent().is_over;
         let cancel = Cancel::new();
         let pace = if options.progress_may_fall { Pace::new().may_fall() } else { Pace::new() };
         // Even a name may be the work of code that panics.
@@ -172,7 +173,7 @@ impl<T: Task + 'static> Stream<T> {
         let (sender, report) = oneshot::channel();
         let watch = Watch { hub };
         tokio::spawn(async move {
-            let report = run.report().await;
+            let report = if is_over { driver.refuse(LogIsOver.into()) } else { run.report().await };
             driver.end(&report);
             // Whoever started it may not want to know.
             let _ = sender.send(report);

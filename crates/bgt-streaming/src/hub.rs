@@ -13,7 +13,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
 use bgt_core::{
-    Cancel, Chunk, Event, EventKind, Observer, Progress, Report, RunId, Sink, SinkClosed, Status,
+    Cancel, Chunk, Error, ErrorKind, ErrorParts, Event, EventKind, Observer, Pattern, Progress, Report,
+    RunId, Sink, SinkClosed, Status, TaskError,
 };
 use bgt_log::{Entry, Extent, Follower, From, Log};
 use futures_core::Stream;
@@ -236,10 +237,24 @@ impl Drop for Waiter<'_> {
 #[error("the tokio runtime that the run was on was shut down")]
 pub(crate) struct RuntimeGone;
 
+/// The log that the run was to write to has its end already.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the log is over: each run needs one of its own, or one opened again with Log::with_files")]
+pub(crate) struct LogIsOver;
+
 /// Sees to it that a run comes to an end for those who watch, whatever becomes of the task that drives it.
 pub(crate) struct Driver(pub(crate) Arc<Tap>);
 
 impl Driver {
+    /// What is answered in place of a run that never starts.
+    pub(crate) fn refuse<T>(&self, error: TaskError) -> Report<T> {
+        let Hub { id, name, .. } = &*self.0.hub;
+        let mut parts = ErrorParts::new(*id, name.clone(), error.with_kind(ErrorKind::Invalid));
+        parts.pattern = Pattern::Streaming;
+        let started_at = self.0.hub.state().started_at;
+        Report::new(*id, name.clone(), started_at, Err(Error::new(parts)))
+    }
+
     /// The run is over.
     pub(crate) fn end<T>(&self, report: &Report<T>) {
         let Tap { hub, .. } = &*self.0;
