@@ -92,9 +92,14 @@ impl<T: Task + 'static> Engine<T> {
         self.terms.limits.is_some() || self.groups.is_some()
     }
 
-    /// Waits for items, up to `most`; none when the source is at its end or nothing more may start.
+    /// Waits for items, up to `most`; none when the source is at its end or nothing more may start. Whoever calls has the
+    /// places of one.
     pub(crate) async fn pull(&self, most: usize, into: &mut VecDeque<Pulled<T>>) {
         let stopper = &self.shared.stopper;
+        let free = |places: &Option<Arc<Semaphore>>| {
+            places.as_ref().map_or(usize::MAX, |places| 1 + places.available_permits())
+        };
+        let most = most.min(free(&self.room)).min(free(&self.ahead));
         let pulling = async {
             let mut source = self.source.lock().await;
             match source.pull(most, into) {

@@ -1,4 +1,5 @@
 //! Counts what tasks themselves see.
+#![allow(dead_code, reason = "not every test program needs all of it")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
