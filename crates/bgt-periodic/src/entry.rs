@@ -35,6 +35,13 @@ pub(crate) struct State {
     finished: u64,
 }
 
+impl State {
+    /// What firings are stopped by.
+    fn cancel(&mut self) -> Cancel {
+        self.cancel.get_or_insert_default().clone()
+    }
+}
+
 /// A firing that has not started.
 #[derive(Debug)]
 pub(crate) struct Pending {
@@ -45,6 +52,9 @@ pub(crate) struct Pending {
     #[cfg(feature = "store")]
     pub(crate) lease: Option<bgt_store::SlotLease>,
 }
+
+/// A firing that may start, and what it is stopped by. Both under one lock: who replaces it must not miss it.
+pub(crate) type Admitted = (Pending, Cancel);
 
 /// A firing that is not to start, and why.
 pub(crate) type Refused = (Pending, Skipped);
@@ -116,7 +126,7 @@ impl Entry {
     }
 
     /// May it start? Those that may not are put down in the history.
-    pub(crate) fn admit(&self, pending: Pending) -> (Option<Pending>, Vec<Refused>) {
+    pub(crate) fn admit(&self, pending: Pending) -> (Option<Admitted>, Vec<Refused>) {
         let mut state = self.state();
         let state = &mut *state;
         if state.is_removed {
@@ -124,7 +134,7 @@ impl Entry {
         }
         let cause = pending.cause;
         match state.plan.admit(pending, cause) {
-            Admission::Run(pending) => (Some(pending), Vec::new()),
+            Admission::Run(pending) => (Some((pending, state.cancel())), Vec::new()),
             Admission::Waits => (None, Vec::new()),
             Admission::Skip(pending, reason) => (None, self.refuse(state, [(pending, reason)])),
             Admission::Replaces(replaced) => {
@@ -152,17 +162,13 @@ impl Entry {
         refused
     }
 
-    /// What a firing is stopped by.
-    pub(crate) fn cancel(&self) -> Cancel {
-        self.state().cancel.get_or_insert_default().clone()
-    }
-
-    pub(crate) fn ended(&self, tick: &Tick, end: End, now: Now) -> (Option<Pending>, Option<(i64, u64)>) {
+    pub(crate) fn ended(&self, tick: &Tick, end: End, now: Now) -> (Option<Admitted>, Option<(i64, u64)>) {
         let mut state = self.state();
         let state = &mut *state;
         let was_waiting_for_it = state.plan.wakes_at().is_none();
         state.past.ran(tick, end, self.schedule.history);
         let next = state.plan.ended(crate::nanos::of(now.steady));
+        let next = next.map(|pending| (pending, state.cancel()));
         let is_planned = was_waiting_for_it && state.plan.wakes_at().is_some();
         (next, if is_planned { self.arm(state) } else { None })
     }

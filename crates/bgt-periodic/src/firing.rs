@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bgt_core::{Pattern, Status, Task};
+use bgt_core::{Cancel, Pattern, Status, Task};
 use bgt_simple::Run;
 
-use crate::entry::{Entry, Pending};
+use crate::entry::{Admitted, Entry};
 use crate::shared::Shared;
 use crate::statistics::End;
 use crate::{Cause, Tick};
@@ -16,13 +16,14 @@ pub struct Firing {
     shared: Arc<Shared>,
     entry: Arc<Entry>,
     tick: Tick,
+    cancel: Cancel,
     #[cfg(feature = "store")]
     lease: Option<bgt_store::SlotLease>,
     is_over: bool,
 }
 
 impl Firing {
-    pub(crate) fn new(shared: Arc<Shared>, entry: Arc<Entry>, pending: Pending) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, entry: Arc<Entry>, (pending, cancel): Admitted) -> Self {
         let fired_at = shared.engine.now().wall;
         let tick = Tick {
             schedule: entry.name.clone(),
@@ -37,6 +38,7 @@ impl Firing {
             shared,
             entry,
             tick,
+            cancel,
             #[cfg(feature = "store")]
             lease: pending.lease,
             is_over: false,
@@ -54,7 +56,7 @@ impl Firing {
     /// What holds for all firings of the schedule.
     pub(crate) fn options<'a, T: Task + 'a>(&self, run: Run<'a, T>) -> Run<'a, T> {
         let schedule = &self.entry.schedule;
-        let mut run = run.id(self.tick.run).pattern(Pattern::Periodic).cancel(&self.entry.cancel());
+        let mut run = run.id(self.tick.run).pattern(Pattern::Periodic).cancel(&self.cancel);
         if schedule.retry.max_attempts() > 1 {
             run = run.retry(schedule.retry.clone());
         }
@@ -79,13 +81,13 @@ impl Firing {
         if let (Some((lease, outcome)), Some(claims)) = (claimed, &self.shared.claims) {
             claims.finish(&self.entry, lease, outcome).await;
         }
-        let next = next.map(|pending| Self::new(self.shared.clone(), self.entry.clone(), pending));
+        let next = next.map(|next| Self::new(self.shared.clone(), self.entry.clone(), next));
         // Only now: who waits for the end of everything must not see a moment between two.
         self.shared.ends();
         next
     }
 
-    fn put_down(&mut self, end: End) -> Option<Pending> {
+    fn put_down(&mut self, end: End) -> Option<Admitted> {
         self.is_over = true;
         let now = self.shared.engine.now();
         if let Some(error) = &end.error {

@@ -119,8 +119,8 @@ impl ScheduleHandle {
         let (admitted, refused) = self.entry.admit(pending);
         let refusal = refused.iter().find(|(pending, _)| pending.run == run).map(|(_, reason)| *reason);
         shared.settle(&self.entry, refused);
-        if let Some(pending) = admitted {
-            let firing = Firing::new(shared.clone(), self.entry.clone(), pending);
+        if let Some(admitted) = admitted {
+            let firing = Firing::new(shared.clone(), self.entry.clone(), admitted);
             self.entry.job.clone().launch(firing);
         }
         refusal.map_or(Ok(run), |reason| Err(NotRun { reason }))

@@ -105,8 +105,8 @@ impl Shared {
     pub(crate) fn dispatch(self: &Arc<Self>, entry: &Arc<Entry>, pending: Pending) {
         let (admitted, refused) = entry.admit(pending);
         self.settle(entry, refused);
-        if let Some(pending) = admitted {
-            let firing = Firing::new(self.clone(), entry.clone(), pending);
+        if let Some(admitted) = admitted {
+            let firing = Firing::new(self.clone(), entry.clone(), admitted);
             entry.job.clone().launch(firing);
         }
     }

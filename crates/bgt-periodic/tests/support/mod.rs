@@ -7,16 +7,16 @@ use bgt_periodic::{ManualClock, Schedule, ScheduleHandle, Scheduler, Tick, task_
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// Far beyond slowness.
-pub const HANG: Duration = Duration::from_secs(60);
+pub(crate) const HANG: Duration = Duration::from_secs(60);
 
-pub struct Fired {
-    pub scheduler: Scheduler,
-    pub handle: ScheduleHandle,
-    pub ticks: UnboundedReceiver<Tick>,
+pub(crate) struct Fired {
+    pub(crate) scheduler: Scheduler,
+    pub(crate) handle: ScheduleHandle,
+    pub(crate) ticks: UnboundedReceiver<Tick>,
 }
 
 /// A schedule on this clock whose task says which tick it is, and ends.
-pub async fn ticks(clock: &ManualClock, name: &str, schedule: Schedule) -> Fired {
+pub(crate) async fn ticks(clock: &ManualClock, name: &str, schedule: Schedule) -> Fired {
     let scheduler = Scheduler::builder().engine(clock.clone()).build();
     let (sender, ticks) = unbounded_channel();
     let job = with_tick(move |tick: Tick| {
@@ -33,6 +33,6 @@ pub async fn ticks(clock: &ManualClock, name: &str, schedule: Schedule) -> Fired
 }
 
 /// All that came so far.
-pub fn all<T>(from: &mut UnboundedReceiver<T>) -> Vec<T> {
+pub(crate) fn all<T>(from: &mut UnboundedReceiver<T>) -> Vec<T> {
     std::iter::from_fn(|| from.try_recv().ok()).collect()
 }
