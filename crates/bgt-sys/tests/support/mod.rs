@@ -23,7 +23,10 @@ pub(crate) fn command(verbs: &[&str]) -> Command {
 }
 
 pub(crate) fn start_with(verbs: &[&str], options: SpawnOptions) -> Spawned {
-    bgt_sys::spawn(&mut command(verbs), &options).expect("bad-child starts")
+    let spawn = || bgt_sys::spawn(&mut command(verbs), &options);
+    // One start in thousands is an "Internal error" (1359) of Wine's own.
+    let is_wines = |error: &io::Error| bgt_testkit::under_wine() && error.raw_os_error() == Some(1359);
+    spawn().or_else(|error| if is_wines(&error) { spawn() } else { Err(error) }).expect("bad-child starts")
 }
 
 /// With nothing to read, and a pipe for each of stdout and stderr.
