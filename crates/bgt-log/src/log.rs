@@ -222,8 +222,11 @@ impl Log {
     /// its sink may want to, or the first line of an attempt goes on where the one before stopped.
     pub fn end_lines(&self) {
         let mut state = self.shared.state();
+        let before = state.ring.last();
         state.end_lines();
-        self.shared.tell(state);
+        if state.ring.last() > before {
+            self.shared.tell(state);
+        }
     }
 
     /// Reads from there on: what is held at once, and what follows as it comes.

@@ -80,8 +80,8 @@ impl<T: Task + 'static> Stream<T> {
     /// `files`) all of it is in files, and watchers go on from any line that these hold. What is [kept](Self::keep) in memory
     /// is then for that log to say.
     ///
-    /// A log is for one run: its end is the log's, and with a log that is over a run is refused before it starts. Where the files of an earlier run are gone on with, watchers that begin at
-    /// the start see its lines first.
+    /// A log is for one run: its end is the log's, and with a log that is over a run is refused before it starts. Where the
+    /// files of an earlier run are gone on with, watchers that begin at the start see its lines first.
     pub fn log(mut self, log: Log) -> Self {
         self.options.log = Some(log);
         self

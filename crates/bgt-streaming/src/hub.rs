@@ -287,9 +287,9 @@ impl State {
     }
 }
 
-/// The run tells of its steps. Its end is told by the report, which knows more.
-impl Observer for Hub {
-    fn event(&self, event: &Event) {
+impl Hub {
+    /// The run tells of its steps. Its end is told by the report, which knows more.
+    fn hear(&self, event: &Event) {
         match &event.kind {
             EventKind::AttemptStarted { attempt } => self.change(|state| {
                 (state.status, state.attempt) = (Status::Running, *attempt);
@@ -337,7 +337,7 @@ impl Observer for Tap {
             self.hub.log.end_lines();
             self.read_progress();
         }
-        self.hub.event(event);
+        self.hub.hear(event);
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::task::coop;
 use crate::hub::Hub;
 use crate::{ProgressInfo, StreamEvent};
 
-/// How many events cost one unit of tokio's cooperative budget. They are at hand, some 20 ns each: a unit each would make
+/// How many events cost one unit of tokio's cooperative budget. They are at hand: a unit each would make
 /// who reads a busy run give up its thread several times a chunk, and wake another for it.
 const EVENTS_A_UNIT: u32 = 32;
 

@@ -179,3 +179,15 @@ async fn what_an_attempt_left_open_is_not_joined_with_the_next() {
     assert_eq!(heard.texts(), ["7/10", "7/10"]);
     assert!(heard.lines().iter().all(|line| line.end == LineEnd::Eof));
 }
+
+#[tokio::test]
+async fn the_last_words_of_an_attempt_are_heard_before_the_wait_for_the_next() {
+    let hour = Duration::from_secs(3600);
+    let run = stream(bad(&["no-newline", "disk full", "then", "exit", "1"]))
+        .retry(Retry::attempts(2).backoff(hour, hour).without_jitter())
+        .start();
+    let mut events = run.subscribe(From::Start);
+    assert_eq!(line(&mut events).await.text(), "disk full");
+    run.cancel();
+    assert_eq!(run.ended().await.attempts, 1);
+}
