@@ -19,6 +19,8 @@ pub enum CancelReason {
     Deadline,
     /// The host is shutting down.
     Shutdown,
+    /// What it belongs to gave up: a batch that halted, a schedule that was removed.
+    Halted,
 }
 
 impl fmt::Display for CancelReason {
@@ -27,6 +29,7 @@ impl fmt::Display for CancelReason {
             Self::Caller => "cancelled by the caller",
             Self::Deadline => "the deadline passed",
             Self::Shutdown => "the host is shutting down",
+            Self::Halted => "what it belongs to was halted",
         })
     }
 }

@@ -40,18 +40,19 @@ pub(crate) struct Inner {
     pub(crate) changed: Notify,
 }
 
-// `Inner::signals`, as bits: two for the reason, one each for the rest.
-const REASON: u8 = 0b0000_0011;
-pub(crate) const FORCED: u8 = 0b0000_0100;
-pub(crate) const WATCHES_ASK: u8 = 0b0000_1000;
-pub(crate) const WATCHES_FORCE: u8 = 0b0001_0000;
-pub(crate) const ENDED: u8 = 0b0010_0000;
+// `Inner::signals`, as bits: three for the reason, one each for the rest.
+const REASON: u8 = 0b0000_0111;
+pub(crate) const FORCED: u8 = 0b0000_1000;
+pub(crate) const WATCHES_ASK: u8 = 0b0001_0000;
+pub(crate) const WATCHES_FORCE: u8 = 0b0010_0000;
+pub(crate) const ENDED: u8 = 0b0100_0000;
 
 pub(crate) fn encode(reason: CancelReason) -> u8 {
     match reason {
         CancelReason::Caller => 1,
         CancelReason::Deadline => 2,
         CancelReason::Shutdown => 3,
+        CancelReason::Halted => 4,
     }
 }
 
@@ -60,6 +61,7 @@ pub(crate) fn decode(signals: u8) -> Option<CancelReason> {
         1 => Some(CancelReason::Caller),
         2 => Some(CancelReason::Deadline),
         3 => Some(CancelReason::Shutdown),
+        4 => Some(CancelReason::Halted),
         _ => None,
     }
 }

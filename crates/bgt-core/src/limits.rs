@@ -2,7 +2,7 @@
 //!
 //! Owns: who holds how much, and whose turn it is. Never does: measure the machine; the numbers are the user's.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -107,7 +107,9 @@ pub struct Limits {
 #[derive(Default)]
 struct State {
     resources: BTreeMap<String, Resource>,
+    // In the order of their tickets. A call that is dropped takes its entry along.
     queue: VecDeque<Waiter>,
+    next_ticket: u64,
 }
 
 #[derive(Debug, Default)]
@@ -115,9 +117,12 @@ struct Resource {
     capacity: u64,
     // Never more than the capacity, which only grows.
     held: u64,
+    // How many in the queue want some of it. While nobody does, there is no queue to be looked through.
+    wanted_by: usize,
 }
 
 struct Waiter {
+    ticket: u64,
     needs: Needs,
     granted: oneshot::Sender<Permit>,
 }
@@ -172,7 +177,7 @@ impl Limits {
     ///
     /// Cancel-safe: a dropped call leaves the queue and holds nothing.
     pub async fn acquire(&self, needs: &Needs) -> Result<Permit, LimitsError> {
-        let turn = {
+        let (ticket, turn) = {
             let mut state = lock(&self.state);
             state.check(needs)?;
             if state.may_pass(needs) {
@@ -180,25 +185,29 @@ impl Limits {
                 return Ok(Permit { needs: needs.clone(), state: self.state.clone() });
             }
             let (granted, turn) = oneshot::channel();
-            state.queue.push_back(Waiter { needs: needs.clone(), granted });
-            turn
+            (state.queue_up(needs, granted), turn)
         };
-        // A permit that is granted to a call dropped meanwhile comes back with its channel. The queue entry of a
-        // dropped call must not hold up others either.
-        let sweep = Sweep(&self.state);
+        let leave = Leave { state: &self.state, ticket };
         let permit = turn.await;
-        std::mem::forget(sweep);
+        std::mem::forget(leave);
         // The sender lives in the queue, which `self` keeps; it goes only by being granted.
         Ok(permit.unwrap_or_else(|_| unreachable!("a waiter left the queue without a permit")))
     }
 }
 
-/// Serves the queue when a wait is dropped.
-struct Sweep<'a>(&'a Arc<Mutex<State>>);
+/// Takes a wait that is dropped out of the queue, and lets pass those whom it held up. What was granted to it meanwhile
+/// comes back with its channel.
+struct Leave<'a> {
+    state: &'a Arc<Mutex<State>>,
+    ticket: u64,
+}
 
-impl Drop for Sweep<'_> {
+impl Drop for Leave<'_> {
     fn drop(&mut self) {
-        serve(self.0);
+        let left = lock(self.state).leave(self.ticket);
+        if left.is_some() {
+            serve(self.state);
+        }
     }
 }
 
@@ -231,40 +240,74 @@ impl State {
 
     /// Whether it fits and nobody who waits wants any of the same.
     fn may_pass(&self, needs: &Needs) -> bool {
-        let wants_none = |waiter: &Waiter| {
-            needs.wanted().all(|(resource, _)| waiter.needs.wanted().all(|(wanted, _)| wanted != resource))
-        };
-        self.fits(needs) && self.queue.iter().all(wants_none)
+        self.fits(needs) && needs.wanted().all(|(resource, _)| self.resources[resource].wanted_by == 0)
+    }
+
+    fn resource(&mut self, name: &str) -> &mut Resource {
+        self.resources.get_mut(name).expect("checked on entry, and a resource is never undeclared")
     }
 
     fn take(&mut self, needs: &Needs) {
         for (resource, amount) in needs.wanted() {
-            self.resources.get_mut(resource).expect("checked on entry").held += amount;
+            self.resource(resource).held += amount;
         }
     }
 
     fn give_back(&mut self, needs: &Needs) {
         for (resource, amount) in needs.wanted() {
-            self.resources.get_mut(resource).expect("a resource is never undeclared").held -= amount;
+            self.resource(resource).held -= amount;
         }
     }
 
-    /// Takes those whose turn it is out of the queue, with what they get taken off.
+    /// Answers the ticket.
+    fn queue_up(&mut self, needs: &Needs, granted: oneshot::Sender<Permit>) -> u64 {
+        for (resource, _) in needs.wanted() {
+            self.resource(resource).wanted_by += 1;
+        }
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.queue.push_back(Waiter { ticket, needs: needs.clone(), granted });
+        ticket
+    }
+
+    fn leave(&mut self, ticket: u64) -> Option<Waiter> {
+        let place = self.queue.binary_search_by_key(&ticket, |waiter| waiter.ticket).ok()?;
+        self.take_out(place)
+    }
+
+    fn take_out(&mut self, place: usize) -> Option<Waiter> {
+        let waiter = self.queue.remove(place)?;
+        for (resource, _) in waiter.needs.wanted() {
+            self.resource(resource).wanted_by -= 1;
+        }
+        Some(waiter)
+    }
+
+    /// Takes those whose turn it is out of the queue, with what they get taken off. Looks no further than to where
+    /// everything that anybody waits for is wanted by somebody earlier.
     fn turns(&mut self) -> Vec<Waiter> {
-        let mut wanted: HashSet<String> = HashSet::new();
         let mut turns = Vec::new();
-        for waiter in std::mem::take(&mut self.queue) {
-            if waiter.granted.is_closed() {
-                continue;
-            }
+        let mut wanted: BTreeSet<String> = BTreeSet::new();
+        let mut place = 0;
+        while let Some(waiter) = self.queue.get(place) {
             let first = waiter.needs.wanted().all(|(resource, _)| !wanted.contains(resource));
             if first && self.fits(&waiter.needs) {
-                self.take(&waiter.needs);
-                turns.push(waiter);
-            } else {
-                wanted.extend(waiter.needs.wanted().map(|(resource, _)| resource.clone()));
-                self.queue.push_back(waiter);
+                if let Some(waiter) = self.take_out(place) {
+                    self.take(&waiter.needs);
+                    turns.push(waiter);
+                }
+                continue;
             }
+            for (resource, _) in waiter.needs.wanted() {
+                if !wanted.contains(resource) {
+                    wanted.insert(resource.clone());
+                }
+            }
+            let waited_for = self.resources.values().filter(|resource| resource.wanted_by > 0).count();
+            if wanted.len() == waited_for {
+                break;
+            }
+            place += 1;
         }
         turns
     }
@@ -274,7 +317,7 @@ fn serve(state: &Arc<Mutex<State>>) {
     let turns = lock(state).turns();
     // Granted outside the lock: to wake a call may run any code. What a call dropped meanwhile does not take gives
     // itself back here.
-    for Waiter { needs, granted } in turns {
+    for Waiter { needs, granted, .. } in turns {
         drop(granted.send(Permit { needs, state: state.clone() }));
     }
 }

@@ -24,3 +24,11 @@ pub struct Panicked {
     /// The panic's message.
     pub message: String,
 }
+
+impl Panicked {
+    /// A panic with this message, for those who write a pattern.
+    #[must_use]
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+}

@@ -1,0 +1,168 @@
+//! What the parts of a running batch share.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bgt_core::{Limits, Needs, Observer, Retry, Task};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Duration, Instant, sleep_until};
+
+use crate::keyed::Keyed;
+use crate::outbox::Outbox;
+use crate::pace::Pace;
+use crate::source::{Pull, Pulled, Source};
+use crate::stopper::Stopper;
+use crate::tally::Tally;
+use crate::tasks::Tasks;
+use crate::{Halt, Halted};
+
+/// What the handle sees of it.
+pub(crate) struct Shared<O> {
+    pub(crate) tally: Tally,
+    pub(crate) stopper: Stopper,
+    pub(crate) tasks: Tasks,
+    pub(crate) outbox: Outbox<O>,
+    #[cfg(feature = "progress")]
+    pub(crate) bar: Option<crate::progress::Bar>,
+}
+
+/// What goes for every task.
+pub(crate) struct Terms {
+    pub(crate) task_deadline: Option<Duration>,
+    pub(crate) attempt_deadline: Option<Duration>,
+    pub(crate) retry: Retry,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) limits: Option<Limits>,
+    pub(crate) needs: Needs,
+    pub(crate) halt: Halt,
+}
+
+pub(crate) struct Engine<T: Task> {
+    pub(crate) shared: Arc<Shared<T::Output>>,
+    pub(crate) terms: Terms,
+    pub(crate) source: Mutex<Source<T>>,
+    /// Those who may be at work.
+    pub(crate) slots: Arc<Semaphore>,
+    /// Those who may be pulled and not yet at their end, where they wait for other things than a slot.
+    pub(crate) ahead: Option<Arc<Semaphore>>,
+    /// The same and those who wait to be read, where somebody reads.
+    pub(crate) room: Option<Arc<Semaphore>>,
+    pub(crate) groups: Option<Arc<Keyed>>,
+    pub(crate) pace: Option<Pace>,
+    #[cfg(feature = "gates")]
+    pub(crate) gates: Option<crate::gate::Gates>,
+    #[cfg(feature = "journal")]
+    pub(crate) journal: Option<crate::journal::Journal>,
+    pub(crate) live: AtomicUsize,
+}
+
+/// The places that an item takes before it is pulled.
+pub(crate) struct Places {
+    pub(crate) ahead: Option<OwnedSemaphorePermit>,
+    pub(crate) room: Option<OwnedSemaphorePermit>,
+    /// None where an item waits for what it needs first, lest it keep others from working meanwhile.
+    pub(crate) slot: Option<OwnedSemaphorePermit>,
+}
+
+impl<T: Task + 'static> Engine<T> {
+    /// Waits for the places of one item; `None` when nothing more may start.
+    pub(crate) async fn places(&self) -> Option<Places> {
+        let ahead = self.place(self.ahead.as_ref()).await?;
+        let room = self.place(self.room.as_ref()).await?;
+        let slot = self.place((!self.needs_come_first()).then_some(&self.slots)).await?;
+        Some(Places { ahead, room, slot })
+    }
+
+    /// Waits for a place to be at work; `None` when nothing more may start.
+    pub(crate) async fn slot(&self) -> Option<OwnedSemaphorePermit> {
+        self.place(Some(&self.slots)).await?
+    }
+
+    async fn place(&self, places: Option<&Arc<Semaphore>>) -> Option<Option<OwnedSemaphorePermit>> {
+        let Some(places) = places else { return Some(None) };
+        if let Ok(place) = places.clone().try_acquire_owned() {
+            return Some(Some(place));
+        }
+        let place = self.shared.stopper.unless_stopped(places.clone().acquire_owned()).await?;
+        Some(Some(place.unwrap_or_else(|_| unreachable!("nobody closes it"))))
+    }
+
+    fn needs_come_first(&self) -> bool {
+        self.terms.limits.is_some() || self.groups.is_some()
+    }
+
+    /// Waits for items, up to `most`; none when the source is at its end or nothing more may start. Whoever calls has the
+    /// places of one.
+    pub(crate) async fn pull(&self, most: usize, into: &mut VecDeque<Pulled<T>>) {
+        let stopper = &self.shared.stopper;
+        let free = |places: &Option<Arc<Semaphore>>| {
+            places.as_ref().map_or(usize::MAX, |places| 1 + places.available_permits())
+        };
+        let most = most.min(free(&self.room)).min(free(&self.ahead));
+        let pulling = async {
+            let mut source = self.source.lock().await;
+            match source.pull(most, into) {
+                Pull::NotYet => source.pull_one(into).await,
+                pull => pull,
+            }
+        };
+        if let Some(Pull::Panicked(panicked)) = stopper.unless_stopped(pulling).await {
+            stopper.halt(Halted::Source(panicked));
+        }
+        self.shared.tally.pulled(into.len() as u64);
+    }
+
+    /// Ends everything when the whole may take no longer.
+    pub(crate) fn stop_at(&self, deadline: Instant) {
+        let cancel = self.shared.stopper.cancel.clone();
+        self.shared.tasks.spawn(async move {
+            sleep_until(deadline).await;
+            if cancel.reason().is_none() {
+                cancel.cancel_because(bgt_core::CancelReason::Deadline);
+            }
+        });
+    }
+
+    /// The last one is gone.
+    fn finish(&self) {
+        let Shared { tally, stopper, tasks, outbox, .. } = &*self.shared;
+        if let Ok(mut source) = self.source.try_lock() {
+            let (left, came) = (source.left(), source.came());
+            let complete = left == Some(0) && tally.snapshot().counts.waiting == 0;
+            if stopper.why().is_none() && !complete {
+                stopper.halt(Halted::RuntimeGone);
+            }
+            if let Some(left) = left {
+                tally.left(left);
+                tally.total(came + left);
+            }
+            let _ = source.end();
+        }
+        tally.close();
+        #[cfg(feature = "progress")]
+        if let Some(bar) = &self.shared.bar {
+            bar.finish(&tally.snapshot());
+        }
+        tasks.close();
+        outbox.end();
+    }
+}
+
+/// One of those without whom the batch is over. However it ends, also with its runtime, the reader hears of the end.
+pub(crate) struct Live<T: Task + 'static>(pub(crate) Arc<Engine<T>>);
+
+impl<T: Task + 'static> Live<T> {
+    pub(crate) fn new(engine: &Arc<Engine<T>>) -> Self {
+        engine.live.fetch_add(1, Ordering::SeqCst);
+        Self(engine.clone())
+    }
+}
+
+impl<T: Task + 'static> Drop for Live<T> {
+    fn drop(&mut self) {
+        if self.0.live.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.finish();
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! One item from its turn to its end: what it waits for, its run, and who is told.
+
+use std::sync::Arc;
+
+use bgt_core::{
+    CancelReason, Error, ErrorKind, ErrorParts, Event, EventKind, Pattern, Report, RunId, Status, Task, TaskError,
+};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::engine::{Engine, Places, Shared};
+use crate::report::{Failure, Finished};
+use crate::source::{Pulled, drop_quietly};
+use crate::{Halted, Item, NeverRan};
+
+/// What came of an item.
+enum End<O> {
+    /// It ran, or was refused or skipped.
+    Report(Report<O>),
+    /// The journal has it as done.
+    #[cfg(feature = "journal")]
+    AlreadyDone,
+}
+
+pub(crate) async fn process<T: Task + 'static>(engine: Arc<Engine<T>>, pulled: Pulled<T>, places: Places) {
+    let Places { ahead, room, slot } = places;
+    let end = engine.turn(&pulled.item, slot).await;
+    engine.settle(pulled, end, room);
+    drop(ahead);
+}
+
+impl<T: Task + 'static> Engine<T> {
+    /// Says of an item that it never ran.
+    pub(crate) fn skip(&self, pulled: Pulled<T>) {
+        let end = self.skipped(&pulled.item);
+        self.settle(pulled, end, None);
+    }
+
+    /// Waits until it may run, runs it, and remembers what came of it.
+    async fn turn(&self, item: &Item<T>, slot: Option<OwnedSemaphorePermit>) -> End<T::Output> {
+        let Shared { stopper, .. } = &*self.shared;
+        if stopper.is_stopped() {
+            return self.skipped(item);
+        }
+        if let Err(refusal) = self.check(item) {
+            return End::Report(self.report_without_run(item, refusal));
+        }
+        #[cfg(feature = "journal")]
+        let claim = match &self.journal {
+            None => None,
+            Some(journal) => {
+                let Some(claim) = stopper.unless_stopped(journal.claim(item.key.as_ref())).await else {
+                    return self.skipped(item);
+                };
+                match claim {
+                    Ok(Some(claim)) => Some(claim),
+                    Ok(None) => return End::AlreadyDone,
+                    Err(fault) => {
+                        stopper.halt(Halted::Journal(fault));
+                        return self.skipped(item);
+                    }
+                }
+            }
+        };
+        let Some(report) = self.run(item, slot).await else { return self.skipped(item) };
+        #[cfg(feature = "journal")]
+        if let (Some(journal), Some(claim)) = (&self.journal, claim) {
+            // Also when the batch is being stopped: what was done is to be remembered.
+            let entry = claim.entry(&report);
+            if let Err(fault) = journal.record(claim, entry).await {
+                stopper.halt(Halted::Journal(fault));
+            }
+        }
+        End::Report(report)
+    }
+
+    /// What can be said against an item before anything is waited for.
+    fn check(&self, item: &Item<T>) -> Result<(), TaskError> {
+        let invalid = |error: TaskError| error.with_kind(ErrorKind::Invalid);
+        if let Some(limits) = &self.terms.limits {
+            let needs = item.needs.as_ref().unwrap_or(&self.terms.needs);
+            limits.check(needs).map_err(|error| invalid(error.into()))?;
+        } else if item.needs.as_ref().is_some_and(|needs| !needs.is_empty()) {
+            let needs = item.needs.as_ref().map(ToString::to_string).unwrap_or_default();
+            let error =
+                format!("it needs {needs}, and the batch has no limits: give it some with Batch::limits");
+            return Err(invalid(TaskError::msg(error)));
+        }
+        #[cfg(feature = "journal")]
+        if self.journal.is_some() {
+            let Some(key) = &item.key else { return Err(invalid(crate::NoKey.into())) };
+            crate::journal::check_key(key).map_err(|error| invalid(error.into()))?;
+        }
+        Ok(())
+    }
+
+    /// Takes what it needs, in this order everywhere, and runs; `None` if the batch stops before that.
+    async fn run(&self, item: &Item<T>, slot: Option<OwnedSemaphorePermit>) -> Option<Report<T::Output>> {
+        let Self { shared, terms, .. } = self;
+        let stopper = &shared.stopper;
+        let _group = match (&self.groups, &item.group) {
+            (Some(groups), Some(group)) => Some(stopper.unless_stopped(groups.acquire(group)).await?),
+            _ => None,
+        };
+        let _needs = match &terms.limits {
+            Some(limits) => {
+                let needs = item.needs.as_ref().unwrap_or(&terms.needs);
+                // Checked before, and capacities only grow.
+                stopper.unless_stopped(limits.acquire(needs)).await?.ok()
+            }
+            None => None,
+        };
+        let _slot = match slot {
+            Some(slot) => slot,
+            None => self.slot().await?,
+        };
+        #[cfg(feature = "gates")]
+        let _pass = match &self.gates {
+            Some(gates) => match stopper.unless_stopped(gates.pass(&shared.tally)).await? {
+                Ok(pass) => Some(pass),
+                Err(closed) => {
+                    stopper.halt(Halted::Gate(closed));
+                    return None;
+                }
+            },
+            None => None,
+        };
+        if let Some(pace) = &self.pace {
+            stopper.unless_stopped(pace.turn()).await?;
+        }
+        if stopper.is_stopped() {
+            return None;
+        }
+        let _running = shared.tally.begin();
+        let mut run = bgt_simple::run(&item.task).pattern(Pattern::Concurrent).cancel(&stopper.cancel);
+        if let Some(deadline) = item.deadline.or(terms.task_deadline) {
+            run = run.deadline(deadline);
+        }
+        if let Some(deadline) = terms.attempt_deadline {
+            run = run.attempt_deadline(deadline);
+        }
+        if let Some(observer) = &terms.observer {
+            run = run.observer(observer.clone());
+        }
+        let report = run.retry(item.retry.as_ref().unwrap_or(&terms.retry).clone()).report().await;
+        shared.tally.ran(report.elapsed, report.attempts);
+        Some(report)
+    }
+
+    /// Counts it, hears what the halt policy says, and hands the result on.
+    fn settle(&self, pulled: Pulled<T>, end: End<T::Output>, room: Option<OwnedSemaphorePermit>) {
+        let Shared { tally, stopper, outbox, .. } = &*self.shared;
+        let Pulled { index, item } = pulled;
+        let key = item.key.clone();
+        drop_quietly(item);
+        let report = match end {
+            End::Report(report) => report,
+            #[cfg(feature = "journal")]
+            End::AlreadyDone => {
+                tally.already_done();
+                return outbox.put(index, None, room);
+            }
+        };
+        let status = report.status();
+        if let Some(error) = report.result.as_ref().err() {
+            if matches!(status, Status::Failed | Status::TimedOut | Status::Lost) {
+                tally
+                    .failed(|| Failure::new(index, key.clone(), report.name.clone(), report.attempts, error));
+            }
+        }
+        tally.end(status);
+        match status {
+            Status::Failed | Status::TimedOut | Status::Lost => {
+                let (ended, failed) = tally.verdicts();
+                if !stopper.notice() && self.terms.halt.decide(ended, failed) {
+                    stopper.halt(Halted::Failures { failed, ended });
+                    if self.terms.halt.cancels() && stopper.cancel.reason().is_none() {
+                        stopper.cancel.cancel_because(CancelReason::Halted);
+                    }
+                }
+            }
+            Status::Cancelled => {
+                stopper.notice();
+            }
+            _ => {}
+        }
+        outbox.put(index, Some(Finished { index, key, report }), room);
+    }
+
+    fn skipped(&self, item: &Item<T>) -> End<T::Output> {
+        let halted = self.shared.stopper.why().unwrap_or(Halted::RuntimeGone);
+        let cause = TaskError::new(NeverRan { halted }).with_kind(ErrorKind::Skipped);
+        End::Report(self.report_without_run(item, cause))
+    }
+
+    /// The report of an item that no runner ever saw. Those who watch hear of it all the same.
+    fn report_without_run(&self, item: &Item<T>, cause: TaskError) -> Report<T::Output> {
+        let id = RunId::new();
+        let name = crate::source::name_of(&item.task);
+        let mut parts = ErrorParts::new(id, name.clone(), cause);
+        (parts.pattern, parts.attempt) = (Pattern::Concurrent, 0);
+        let error = Error::new(parts);
+        if let Some(observer) = &self.terms.observer {
+            let tell = |kind| observer.notify(&Event::new(id, name.clone(), Pattern::Concurrent, kind));
+            tell(EventKind::Started);
+            tell(EventKind::Ended { status: error.status() });
+        }
+        Report::new(id, name, std::time::SystemTime::now(), Err(error))
+    }
+}

@@ -1,0 +1,72 @@
+//! What a batch remembers, by key, in a store.
+//!
+//! Owns: that work is done once for each key, also within one batch. Never does: batch writes; the store commits together
+//! what arrives together.
+
+use std::sync::Arc;
+
+use bgt_core::{Report, Status};
+use bgt_store::{JournalEntry, JournalStore, StoreError, backend};
+
+use crate::keyed::{Keyed, KeyedPermit};
+
+pub(crate) struct Journal {
+    store: Arc<dyn JournalStore>,
+    name: Arc<str>,
+    /// Two items with one key are one after the other.
+    keys: Arc<Keyed>,
+}
+
+/// The right to do the work of a key.
+pub(crate) struct Claim {
+    key: Arc<str>,
+    _turn: KeyedPermit,
+}
+
+impl Journal {
+    pub(crate) fn new(store: Arc<dyn JournalStore>, name: &str) -> Self {
+        Self { store, name: Arc::from(name), keys: Keyed::new(1) }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it can be used at all.
+    pub(crate) async fn check(&self) -> Result<(), StoreError> {
+        backend::check_name("the name of a journal", &self.name)?;
+        self.store.entries(&self.name, None, 1).await.map(drop)
+    }
+
+    /// The right to do this work, or nothing if it is done. Waits for another item with the same key. Cancel-safe.
+    pub(crate) async fn claim(&self, key: Option<&Arc<str>>) -> Result<Option<Claim>, StoreError> {
+        let Some(key) = key else { unreachable!("an item without a key is refused before") };
+        let turn = self.keys.acquire(key).await;
+        let entry = self.store.entry(&self.name, key).await?;
+        let done = entry.is_some_and(|entry| entry.status == Status::Succeeded);
+        Ok((!done).then(|| Claim { key: key.clone(), _turn: turn }))
+    }
+
+    /// Remembers what came of it; when this has returned, it is kept.
+    pub(crate) async fn record(&self, claim: Claim, entry: JournalEntry) -> Result<(), StoreError> {
+        let kept = self.store.record(&self.name, vec![entry]).await;
+        drop(claim);
+        kept
+    }
+}
+
+impl Claim {
+    /// What is to be remembered.
+    pub(crate) fn entry<O>(&self, report: &Report<O>) -> JournalEntry {
+        let entry = JournalEntry::new(&*self.key, report.status());
+        match &report.result {
+            Ok(_) => entry,
+            Err(error) => entry.value(backend::kept_text(&format!("{error:#}"))),
+        }
+    }
+}
+
+/// Refuses a key that no store takes.
+pub(crate) fn check_key(key: &str) -> Result<(), StoreError> {
+    backend::check_name("the key of an item", key)
+}

@@ -1,0 +1,189 @@
+//! Where the items come from: an iterator or a stream, pulled only when there is a place for what comes.
+//!
+//! Owns: the source, and what it said of its length. Never does: let a panic of the source get further than here.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bgt_core::Task;
+use bgt_simple::Panicked;
+use futures_core::Stream;
+
+use crate::{IntoItem, Item};
+
+/// An item and its place in the input.
+pub(crate) struct Pulled<T> {
+    pub(crate) index: u64,
+    pub(crate) item: Item<T>,
+}
+
+pub(crate) struct Source<T> {
+    kind: Kind<T>,
+    next: u64,
+}
+
+enum Kind<T> {
+    Iterator(Box<dyn Iterator<Item = Item<T>> + Send>),
+    Stream(Pin<Box<dyn Stream<Item = Item<T>> + Send>>),
+    Ended,
+}
+
+/// What came of a pull.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Pull {
+    /// Some items.
+    Some,
+    /// The stream has none at the moment.
+    NotYet,
+    /// There is nothing more.
+    Ended,
+    /// The source panicked: there is nothing more.
+    Panicked(Panicked),
+}
+
+impl<T: Task + 'static> Source<T> {
+    pub(crate) fn iterator<I>(items: I) -> Self
+    where
+        I: Iterator<Item: IntoItem<Task = T>> + Send + 'static,
+    {
+        Self { kind: Kind::Iterator(Box::new(Items(items))), next: 0 }
+    }
+
+    pub(crate) fn stream<S>(items: S) -> Self
+    where
+        S: Stream<Item: IntoItem<Task = T>> + Send + 'static,
+    {
+        Self { kind: Kind::Stream(Box::pin(Items(Box::pin(items)))), next: 0 }
+    }
+
+    /// Takes up to `most` items, without waiting for any.
+    pub(crate) fn pull(&mut self, most: usize, into: &mut VecDeque<Pulled<T>>) -> Pull {
+        self.poll_pull(most, into, &mut Context::from_waker(Waker::noop()))
+    }
+
+    /// Waits for at least one item. Cancel-safe.
+    pub(crate) async fn pull_one(&mut self, into: &mut VecDeque<Pulled<T>>) -> Pull {
+        poll_fn(|cx| match self.poll_pull(1, into, cx) {
+            Pull::NotYet => Poll::Pending,
+            pull => Poll::Ready(pull),
+        })
+        .await
+    }
+
+    fn poll_pull(&mut self, most: usize, into: &mut VecDeque<Pulled<T>>, cx: &mut Context<'_>) -> Pull {
+        let before = into.len();
+        let Self { kind, next } = self;
+        let pulled = catch_unwind(AssertUnwindSafe(|| {
+            while into.len() - before < most {
+                let item = match &mut *kind {
+                    Kind::Iterator(items) => Poll::Ready(items.next()),
+                    Kind::Stream(items) => items.as_mut().poll_next(cx),
+                    Kind::Ended => Poll::Ready(None),
+                };
+                match item {
+                    Poll::Ready(Some(item)) => {
+                        into.push_back(Pulled { index: *next, item });
+                        *next += 1;
+                    }
+                    Poll::Ready(None) => return true,
+                    Poll::Pending => break,
+                }
+            }
+            false
+        }));
+        match pulled {
+            Ok(false) if into.len() > before => Pull::Some,
+            Ok(false) => Pull::NotYet,
+            Ok(true) => {
+                // What the source's own destructor has to say comes too late to matter.
+                let _ = self.end();
+                if into.len() > before { Pull::Some } else { Pull::Ended }
+            }
+            Err(payload) => {
+                let panicked = panicked(payload);
+                let _ = self.end();
+                Pull::Panicked(panicked)
+            }
+        }
+    }
+
+    /// How many items it was, if it is at its end; how many it says will come, if it is sure.
+    pub(crate) fn left(&self) -> Option<u64> {
+        let hint = catch_unwind(AssertUnwindSafe(|| match &self.kind {
+            Kind::Iterator(items) => items.size_hint(),
+            Kind::Stream(items) => items.size_hint(),
+            Kind::Ended => (0, Some(0)),
+        }));
+        match hint {
+            Ok((least, Some(most))) if least == most => Some(least as u64),
+            _ => None,
+        }
+    }
+
+    /// How many items came.
+    pub(crate) fn came(&self) -> u64 {
+        self.next
+    }
+
+    /// Lets go of the source.
+    pub(crate) fn end(&mut self) -> Result<(), Panicked> {
+        let kind = std::mem::replace(&mut self.kind, Kind::Ended);
+        catch_unwind(AssertUnwindSafe(|| drop(kind))).map_err(panicked)
+    }
+}
+
+/// Items, from what can be made into them.
+struct Items<S>(S);
+
+impl<I: Iterator<Item: IntoItem>> Iterator for Items<I> {
+    type Item = Item<<I::Item as IntoItem>::Task>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(IntoItem::into_item)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl<S: Stream<Item: IntoItem>> Stream for Items<Pin<Box<S>>> {
+    type Item = Item<<S::Item as IntoItem>::Task>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.as_mut().poll_next(cx).map(|item| item.map(IntoItem::into_item))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+/// Drops something of the user's, whose destructor may panic.
+pub(crate) fn drop_quietly<V>(value: V) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        std::mem::forget(payload);
+    }
+}
+
+pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> Panicked {
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let message = text.unwrap_or("a panic whose message is no text").to_owned();
+    // It may panic when it is dropped.
+    std::mem::forget(payload);
+    Panicked::new(message)
+}
+
+/// The task's name, which may be the work of code that panics.
+pub(crate) fn name_of<T: Task>(task: &T) -> Arc<str> {
+    catch_unwind(AssertUnwindSafe(|| Arc::from(&*task.name()))).unwrap_or_else(|payload| {
+        std::mem::forget(payload);
+        Arc::from("unnamed")
+    })
+}
