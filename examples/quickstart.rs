@@ -1,13 +1,15 @@
 //! Real scripts on real files: `cargo run --example quickstart`. Needs Python 3 and nothing else.
 //!
 //! It counts the words of this repository's own documents, checks their sums, retries a script that fails once, and
-//! ends one that hangs; then it watches a training live, with its progress. It will grow with each pattern.
+//! ends one that hangs; it watches a training live, with its progress; and it counts the words of many files at once, in a
+//! batch that remembers what is done. It will grow with each pattern.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use bgt_orchestrator::concurrent::{BatchReport, Item, MemoryStore, batch};
 use bgt_orchestrator::streaming::{From, Level, ProgressFrom, StreamEvent};
 use bgt_orchestrator::{Command, CommandError, Error, Orchestrator, Output, Report, Retry, Stdin};
 
@@ -55,8 +57,15 @@ async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     println!("\nA training, watched while it runs:\n");
     watch(&bgt, Command::script(scripts.join("train.py")).args(["8", "0.2"])).await?;
 
+    println!("\nThe words of every crate's root, many at once; then the same batch again:\n");
+    let sources = sources(&repository.join("crates"))?;
+    let journal = MemoryStore::new(); // or SqliteStore, which a power cut does not empty
+    for _ in 0..2 {
+        println!("{:<11}{}", "concurrent", count_words(&bgt, &word_count, sources.clone(), &journal).await?);
+    }
+
     let runs = bgt.runs().recent();
-    println!("\n{} runs, nothing left running. The whole story of the one that hung:\n", runs.len());
+    println!("\n{} recent runs, nothing left running. The whole story of the one that hung:\n", runs.len());
     if let Err(error) = report.result {
         println!("{error:#}");
     }
@@ -80,6 +89,33 @@ async fn watch(bgt: &Orchestrator, training: Command) -> Result<(), Error> {
         }
     }
     run.await.map(drop)
+}
+
+/// Counts the words of many files at once. What the journal has as done is not done again.
+async fn count_words(
+    bgt: &Orchestrator,
+    word_count: &Command,
+    files: Vec<PathBuf>,
+    journal: &MemoryStore,
+) -> Result<BatchReport, Box<dyn std::error::Error>> {
+    let word_count = word_count.clone();
+    let counts = files.into_iter().map(move |file| {
+        let key = file.display().to_string();
+        Item::new(word_count.clone().arg(file)).key(key)
+    });
+    Ok(bgt.concurrent(batch(counts)).journal(journal.clone(), "words").await?.require_success()?)
+}
+
+/// The root of every crate.
+fn sources(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut sources = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path().join("src/lib.rs");
+        if path.is_file() {
+            sources.push(path);
+        }
+    }
+    Ok(sources)
 }
 
 /// The README and the documents of this repository.

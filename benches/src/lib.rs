@@ -7,9 +7,11 @@
 //! `benches/README.md` says how to run it and how to read a line.
 
 mod bench;
+pub mod concurrent;
 mod interval;
 mod line;
 mod options;
+mod peak;
 mod rounds;
 pub mod spawn;
 pub mod store;

@@ -29,7 +29,7 @@ better; its 95 % interval stands beside it. A goal that is missed is shown, it i
 
   --json          print one JSON object a line on stdout, nothing else
   --quick         less than a minute a suite
-  --peers         the suites of benches/peers, a workspace of its own with the rivals
+  --peers         suites with rivals from other crates as they are in benches/peers, a workspace of its own
   --save NAME     keep the lines in benches/saved/NAME.jsonl, after one that names machine, date and commands
   --compare NAME  show the change since that run; fail where an interval lies wholly on the worse side of the old one
 ",
@@ -53,19 +53,20 @@ const PEERS: Place =
 
 fn run(args: &Args) -> Result {
     let root = shell::root()?;
-    let place = if args.has("--peers") { PEERS } else { OURS };
     for name in args.value("--save").into_iter().chain(args.value("--compare")) {
         saved::check_name(name)?;
     }
     // Before anything takes an hour.
     let old = args.value("--compare").map(|name| saved::load(&root, name)).transpose()?;
-    let suites = choose(&suites(&root, &place)?, &args.words)?;
+    let with_rivals = if args.has("--peers") { suites(&root, &PEERS)? } else { Vec::new() };
+    let suites = choose(&suites(&root, &OURS)?, &args.words)?;
+    let place = |suite: &String| if with_rivals.contains(suite) { &PEERS } else { &OURS };
 
-    build(&root, &place, &suites)?;
+    build(&root, place, &suites)?;
     let mut records: Vec<Record> = Vec::new();
     let mut commands = Vec::new();
     for suite in &suites {
-        let mut command = suite_command(&root, &place, suite, args.has("--quick"));
+        let mut command = suite_command(&root, place(suite), suite, args.has("--quick"));
         commands.push(shell::typed(&command));
         records.extend(measure(&mut command, suite, args.has("--json"))?);
     }
@@ -117,12 +118,14 @@ fn choose(known: &[String], wanted: &[String]) -> Result<Vec<String>> {
 }
 
 /// Builds all suites first, so that no measurement shares the machine with a compiler.
-fn build(root: &Path, place: &Place, suites: &[String]) -> Result {
-    let mut cargo = shell::cargo(root);
-    cargo.args(["build", "--release"]).args(place.choice);
-    cargo.args(suites.iter().flat_map(|suite| ["--bin", suite]));
-    // Nothing but results on stdout.
-    shell::run(cargo.stdout(Stdio::null()))
+fn build(root: &Path, place: impl Fn(&String) -> &'static Place, suites: &[String]) -> Result {
+    for suite in suites {
+        let mut cargo = shell::cargo(root);
+        cargo.args(["build", "--release"]).args(place(suite).choice).args(["--bin", suite]);
+        // Nothing but results on stdout.
+        shell::run(cargo.stdout(Stdio::null()))?;
+    }
+    Ok(())
 }
 
 fn suite_command(root: &Path, place: &Place, suite: &str, quick: bool) -> Command {

@@ -4,7 +4,7 @@ use bgt_streaming::Keep;
 
 use super::printer::Printer;
 use super::{runtime, sides};
-use crate::{Bench, Result};
+use crate::{Bench, Result, peak};
 
 pub(super) const NAME: &str = "memory";
 const MOST_MIB: f64 = 64.0;
@@ -14,7 +14,7 @@ pub(super) fn measure(bench: &Bench) -> Result {
     if !bench.is_the_copy() {
         return bench.in_a_copy(NAME);
     }
-    let Some(empty) = peak_mib() else {
+    let Some(empty) = peak::mib() else {
         bench.say(format_args!("{NAME}: the system does not tell how much memory was held at most"));
         return Ok(());
     };
@@ -23,18 +23,10 @@ pub(super) fn measure(bench: &Bench) -> Result {
     let (runtime, printer) = (runtime()?, Printer::of_mib(gib << 10));
     let hearing = sides::ours(printer.clone(), Keep::default());
     let heard = runtime.block_on(async { runtime.spawn(hearing).await })??;
-    let peak = peak_mib().ok_or("the peak is not told any more")?;
+    let peak = peak::mib().ok_or("the peak is not told any more")?;
     printer.verify(&heard)?;
     // Nothing is wrong with that: the program is not slowed by whoever reads.
     bench.say(format_args!("{NAME}: {} of {} lines were missed, and told", heard.missed, printer.lines()));
     let unit = format!("MiB above the empty program, at the peak of {gib} GiB");
     bench.at_most(NAME, peak - empty, &unit, MOST_MIB)
-}
-
-/// The most that was resident since this program was started.
-fn peak_mib() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: f64 = peak.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib / 1024.0)
 }

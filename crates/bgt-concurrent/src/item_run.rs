@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use bgt_core::{
-    CancelReason, Error, ErrorKind, ErrorParts, Event, EventKind, Pattern, Report, RunId, Status, Task, TaskError,
+    CancelReason, Error, ErrorKind, ErrorParts, Event, EventKind, Pattern, Report, RunId, Status, Task,
+    TaskError,
 };
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -12,56 +13,47 @@ use crate::report::{Failure, Finished};
 use crate::source::{Pulled, drop_quietly};
 use crate::{Halted, Item, NeverRan};
 
-/// What came of an item.
-enum End<O> {
-    /// It ran, or was refused or skipped.
-    Report(Report<O>),
-    /// The journal has it as done.
-    #[cfg(feature = "journal")]
-    AlreadyDone,
-}
-
 pub(crate) async fn process<T: Task + 'static>(engine: Arc<Engine<T>>, pulled: Pulled<T>, places: Places) {
     let Places { ahead, room, slot } = places;
-    let end = engine.turn(&pulled.item, slot).await;
-    engine.settle(pulled, end, room);
+    let report = engine.turn(&pulled.item, slot).await;
+    engine.settle(pulled, report, room);
     drop(ahead);
 }
 
 impl<T: Task + 'static> Engine<T> {
     /// Says of an item that it never ran.
     pub(crate) fn skip(&self, pulled: Pulled<T>) {
-        let end = self.skipped(&pulled.item);
-        self.settle(pulled, end, None);
+        let report = self.skipped(&pulled.item);
+        self.settle(pulled, Some(report), None);
     }
 
-    /// Waits until it may run, runs it, and remembers what came of it.
-    async fn turn(&self, item: &Item<T>, slot: Option<OwnedSemaphorePermit>) -> End<T::Output> {
+    /// Waits until it may run, runs it, and remembers what came of it; `None` where the journal has it as done.
+    async fn turn(&self, item: &Item<T>, slot: Option<OwnedSemaphorePermit>) -> Option<Report<T::Output>> {
         let Shared { stopper, .. } = &*self.shared;
         if stopper.is_stopped() {
-            return self.skipped(item);
+            return Some(self.skipped(item));
         }
         if let Err(refusal) = self.check(item) {
-            return End::Report(self.report_without_run(item, refusal));
+            return Some(self.report_without_run(item, refusal));
         }
         #[cfg(feature = "journal")]
         let claim = match &self.journal {
             None => None,
             Some(journal) => {
                 let Some(claim) = stopper.unless_stopped(journal.claim(item.key.as_ref())).await else {
-                    return self.skipped(item);
+                    return Some(self.skipped(item));
                 };
                 match claim {
                     Ok(Some(claim)) => Some(claim),
-                    Ok(None) => return End::AlreadyDone,
+                    Ok(None) => return None,
                     Err(fault) => {
                         stopper.halt(Halted::Journal(fault));
-                        return self.skipped(item);
+                        return Some(self.skipped(item));
                     }
                 }
             }
         };
-        let Some(report) = self.run(item, slot).await else { return self.skipped(item) };
+        let Some(report) = self.run(item, slot).await else { return Some(self.skipped(item)) };
         #[cfg(feature = "journal")]
         if let (Some(journal), Some(claim)) = (&self.journal, claim) {
             // Also when the batch is being stopped: what was done is to be remembered.
@@ -70,7 +62,7 @@ impl<T: Task + 'static> Engine<T> {
                 stopper.halt(Halted::Journal(fault));
             }
         }
-        End::Report(report)
+        Some(report)
     }
 
     /// What can be said against an item before anything is waited for.
@@ -147,18 +139,19 @@ impl<T: Task + 'static> Engine<T> {
     }
 
     /// Counts it, hears what the halt policy says, and hands the result on.
-    fn settle(&self, pulled: Pulled<T>, end: End<T::Output>, room: Option<OwnedSemaphorePermit>) {
+    fn settle(
+        &self,
+        pulled: Pulled<T>,
+        report: Option<Report<T::Output>>,
+        room: Option<OwnedSemaphorePermit>,
+    ) {
         let Shared { tally, stopper, outbox, .. } = &*self.shared;
         let Pulled { index, item } = pulled;
         let key = item.key.clone();
         drop_quietly(item);
-        let report = match end {
-            End::Report(report) => report,
-            #[cfg(feature = "journal")]
-            End::AlreadyDone => {
-                tally.already_done();
-                return outbox.put(index, None, room);
-            }
+        let Some(report) = report else {
+            tally.already_done();
+            return outbox.put(index, None, room);
         };
         let status = report.status();
         if let Some(error) = report.result.as_ref().err() {
@@ -186,10 +179,10 @@ impl<T: Task + 'static> Engine<T> {
         outbox.put(index, Some(Finished { index, key, report }), room);
     }
 
-    fn skipped(&self, item: &Item<T>) -> End<T::Output> {
+    fn skipped(&self, item: &Item<T>) -> Report<T::Output> {
         let halted = self.shared.stopper.why().unwrap_or(Halted::RuntimeGone);
         let cause = TaskError::new(NeverRan { halted }).with_kind(ErrorKind::Skipped);
-        End::Report(self.report_without_run(item, cause))
+        self.report_without_run(item, cause)
     }
 
     /// The report of an item that no runner ever saw. Those who watch hear of it all the same.

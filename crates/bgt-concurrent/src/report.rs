@@ -222,6 +222,16 @@ impl BatchReport {
         if self.is_success() { Ok(self) } else { Err(BatchFailed(Box::new(self))) }
     }
 
+    fn failures_in_words(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for failure in &self.failures {
+            write!(f, "\n{failure}")?;
+        }
+        if self.more_failures > 0 {
+            write!(f, "\n… and {} more", self.more_failures)?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn in_short(&self) -> String {
         let mut text = String::new();
         let Counts { succeeded, failed, timed_out, cancelled, skipped, already_done, .. } = self.counts;
@@ -246,9 +256,12 @@ impl BatchReport {
 impl fmt::Display for BatchReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Durations { p50, p95, p99, .. } = self.durations;
-        writeln!(f, "{} in {:.2?}", self.in_short(), self.elapsed)?;
+        write!(f, "{} in {:.2?}", self.in_short(), self.elapsed)?;
+        if self.peak == 0 {
+            return self.failures_in_words(f);
+        }
         let rate = self.throughput();
-        write!(f, "{rate:.1} a second, at most {} at once; half took up to {p50:.1?}, ", self.peak)?;
+        write!(f, "\n{rate:.1} a second, at most {} at once; half took up to {p50:.1?}, ", self.peak)?;
         write!(f, "95 % up to {p95:.1?}, 99 % up to {p99:.1?}")?;
         if self.retries > 0 {
             write!(f, "; {} retries", self.retries)?;
@@ -256,12 +269,6 @@ impl fmt::Display for BatchReport {
         if self.gated > Duration::ZERO {
             write!(f, "; held back by a gate for {:.1?}", self.gated)?;
         }
-        for failure in &self.failures {
-            write!(f, "\n{failure}")?;
-        }
-        if self.more_failures > 0 {
-            write!(f, "\n… and {} more", self.more_failures)?;
-        }
-        Ok(())
+        self.failures_in_words(f)
     }
 }

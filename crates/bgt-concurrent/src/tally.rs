@@ -26,11 +26,13 @@ pub(crate) struct Tally {
     failures: Mutex<Vec<Failure>>,
     more_failures: AtomicU64,
     keep_failures: usize,
+    #[cfg(feature = "gates")]
     gated: Mutex<Gated>,
     total: OnceLock<u64>,
 }
 
 /// For how long somebody was held back, however many they were.
+#[cfg(feature = "gates")]
 #[derive(Default)]
 struct Gated {
     waiting: u32,
@@ -56,6 +58,7 @@ impl Tally {
             failures: Mutex::default(),
             more_failures: zero(),
             keep_failures,
+            #[cfg(feature = "gates")]
             gated: Mutex::default(),
             total: total.map_or_else(OnceLock::new, OnceLock::from),
         }
@@ -162,7 +165,10 @@ impl Tally {
         // What went down with its runtime.
         counts.cancelled += std::mem::take(&mut counts.waiting);
         let [p50, p95, p99] = self.times.quantiles([0.5, 0.95, 0.99]);
+        #[cfg(feature = "gates")]
         let gated = lock(&self.gated).total;
+        #[cfg(not(feature = "gates"))]
+        let gated = Duration::ZERO;
         BatchReport {
             counts,
             failures: lock(&self.failures).clone(),

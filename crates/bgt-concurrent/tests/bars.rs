@@ -20,9 +20,11 @@ async fn with_a_bar() {
     if role().is_none() {
         return;
     }
-    let tasks = (0..100).map(|_| task_fn("yield", |_cx| async {
-        tokio::task::yield_now().await;
-        Ok(())
-    }));
+    let tasks = (0..100).map(|_| {
+        task_fn("yield", |_cx| async {
+            tokio::task::yield_now().await;
+            Ok(())
+        })
+    });
     assert!(batch(tasks).progress().await.unwrap().is_success());
 }

@@ -169,11 +169,8 @@ async fn a_journal_that_fails_halts_the_batch_and_says_so() {
 
 #[tokio::test]
 async fn what_is_written_down_keeps_no_other_task_from_its_turn_and_counts_only_then() {
-    let store = Slow {
-        inner: MemoryStore::new(),
-        writes: Arc::new(Semaphore::new(0)),
-        asked: Arc::default(),
-    };
+    let store =
+        Slow { inner: MemoryStore::new(), writes: Arc::new(Semaphore::new(0)), asked: Arc::default() };
     let (ran, keys) = (Arc::new(AtomicU64::new(0)), ["a", "b", "c", "d"]);
     let counted = ran.clone();
     let items = keys.into_iter().map(move |key| item(key, &counted));

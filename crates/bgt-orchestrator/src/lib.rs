@@ -19,6 +19,7 @@
 //! | --- | --- | --- |
 //! | run one task to its end | [`Orchestrator::simple`] | `simple` |
 //! | watch a long run live | `Orchestrator::streaming` | `streaming` |
+//! | run many under limits | `Orchestrator::concurrent` | `concurrent` |
 //!
 //! Each pattern is also a crate of its own, for those who need only that one. Everything that they share is
 //! re-exported here; the examples of such types name the crate they come from, write `bgt_orchestrator` instead.
@@ -27,6 +28,10 @@
 
 mod orchestrator;
 
+/// Run many under limits: the crate `bgt-concurrent`.
+#[cfg(feature = "concurrent")]
+#[cfg_attr(docsrs, doc(cfg(feature = "concurrent")))]
+pub use bgt_concurrent as concurrent;
 pub use bgt_core::{
     AttemptFailure, Cancel, CancelReason, Cancelled, Chunk, Context, Error, ErrorKind, ErrorParts, Event,
     EventKind, GiveUp, InvalidRetry, InvalidRunId, InvalidTransition, Observer, Pattern, Polite, Progress,

@@ -47,6 +47,33 @@ impl Orchestrator {
         bgt_simple::run(task).observer(std::sync::Arc::new(self.runs.clone()))
     }
 
+    /// Runs many tasks at once, under limits. What goes for them is set on the batch, before or after, and awaiting it answers
+    /// one report, as with [`bgt_concurrent::batch`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bgt_orchestrator::concurrent::{BatchError, batch};
+    /// use bgt_orchestrator::{Orchestrator, task_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), BatchError> {
+    /// let bgt = Orchestrator::new();
+    /// let squares = (0..100u64).map(|n| task_fn("square", move |_cx| async move { Ok(n * n) }));
+    /// let report = bgt.concurrent(batch(squares)).max_concurrent(4).await?;
+    /// assert_eq!(report.counts.succeeded, 100);
+    /// assert_eq!(bgt.runs().recent()[0].name.as_ref(), "square");
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "concurrent")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "concurrent")))]
+    #[doc(alias = "batch")]
+    pub fn concurrent<T: bgt_core::Task + 'static>(
+        &self,
+        batch: bgt_concurrent::Batch<T>,
+    ) -> bgt_concurrent::Batch<T> {
+        batch.observer(std::sync::Arc::new(self.runs.clone()))
+    }
+
     /// Starts a task and lets it be watched, live and from any line on. Deadline, progress and the rest are set on what it
     /// answers, then it is started, as with [`bgt_streaming::stream`].
     ///
