@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use crate::Item;
 use crate::engine::{Engine, Live, Shared, Terms};
 use crate::keyed::Keyed;
-use crate::lane::lane;
+use crate::lane::Lane;
 use crate::outbox::{Order, Outbox};
 use crate::pace::Pace;
 use crate::source::Source;
@@ -389,11 +389,12 @@ impl<T: Task + 'static> Batch<T> {
         let buffer = options.buffer.unwrap_or(slots.max(64));
         let room = (order != Order::Unread).then(|| ahead.unwrap_or(slots).saturating_add(buffer));
         let semaphore = |places: usize| Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
+        let lanes = runtime::Handle::current().metrics().num_workers().clamp(1, slots);
         let mut switches = options.cancel.iter();
         let cancel = switches.next().map_or_else(Cancel::new, Cancel::child);
 
         let shared = Arc::new(Shared {
-            tally: Tally::new(options.keep_failures, options.total.or_else(|| source.left())),
+            tally: Tally::new(lanes, options.keep_failures, options.total.or_else(|| source.left())),
             stopper: Stopper::new(cancel.clone()),
             tasks: Tasks::new(),
             outbox: Outbox::new(order),
@@ -436,10 +437,10 @@ impl<T: Task + 'static> Batch<T> {
         if shared.bar.as_ref().is_some_and(|bar| !bar.is_hidden()) {
             shared.tasks.spawn(draw(shared.clone()));
         }
-        let lanes = runtime::Handle::current().metrics().num_workers().clamp(1, slots);
         // All of them before the first can be the last.
-        let lanes: Vec<_> = (0..lanes).map(|_| Live::new(&engine)).collect();
-        lanes.into_iter().for_each(|live| shared.tasks.spawn(lane(live)));
+        let lanes: Vec<_> =
+            (0..lanes).map(|number| (Live::new(&engine), Lane::new(&engine, number))).collect();
+        lanes.into_iter().for_each(|(live, lane)| shared.tasks.spawn(lane.drive(live)));
         Ok(Handle::new(shared))
     }
 }

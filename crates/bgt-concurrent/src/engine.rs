@@ -58,25 +58,68 @@ pub(crate) struct Engine<T: Task> {
 }
 
 /// The places that an item takes before it is pulled.
-pub(crate) struct Places {
+pub(crate) struct Places<O> {
     pub(crate) ahead: Option<OwnedSemaphorePermit>,
     pub(crate) room: Option<OwnedSemaphorePermit>,
     /// None where an item waits for what it needs first, lest it keep others from working meanwhile.
-    pub(crate) slot: Option<OwnedSemaphorePermit>,
+    pub(crate) slot: Option<Slot<O>>,
+}
+
+impl<O> Places<O> {
+    pub(crate) const NONE: Self = Self { ahead: None, room: None, slot: None };
+}
+
+/// A place to be at work.
+pub(crate) struct Slot<O> {
+    _permit: OwnedSemaphorePermit,
+    at_work: Option<AtWork<O>>,
+}
+
+/// Counted as one that runs, until dropped.
+struct AtWork<O>(Arc<Shared<O>>);
+
+impl<O> Slot<O> {
+    /// Counts whoever has the place as running, until it is given back or rests.
+    pub(crate) fn begin(&mut self, shared: &Arc<Shared<O>>) {
+        self.at_work.get_or_insert_with(|| {
+            shared.tally.begin();
+            AtWork(shared.clone())
+        });
+    }
+
+    pub(crate) fn rest(&mut self) {
+        self.at_work = None;
+    }
+}
+
+impl<O> Drop for AtWork<O> {
+    fn drop(&mut self) {
+        self.0.tally.rest();
+    }
 }
 
 impl<T: Task + 'static> Engine<T> {
-    /// Waits for the places of one item; `None` when nothing more may start.
-    pub(crate) async fn places(&self) -> Option<Places> {
-        let ahead = self.place(self.ahead.as_ref()).await?;
-        let room = self.place(self.room.as_ref()).await?;
-        let slot = self.place((!self.needs_come_first()).then_some(&self.slots)).await?;
+    /// Waits for those places of one item that it does not have yet; `None` when nothing more may start.
+    pub(crate) async fn places(&self, had: Places<T::Output>) -> Option<Places<T::Output>> {
+        let Places { mut ahead, mut room, mut slot } = had;
+        if ahead.is_none() {
+            ahead = self.place(self.ahead.as_ref()).await?;
+        }
+        if room.is_none() && self.room.is_some() {
+            // Whoever waits to be read does not work meanwhile.
+            slot.iter_mut().for_each(Slot::rest);
+            room = self.place(self.room.as_ref()).await?;
+        }
+        if slot.is_none() && !self.needs_come_first() {
+            slot = Some(self.slot().await?);
+        }
         Some(Places { ahead, room, slot })
     }
 
     /// Waits for a place to be at work; `None` when nothing more may start.
-    pub(crate) async fn slot(&self) -> Option<OwnedSemaphorePermit> {
-        self.place(Some(&self.slots)).await?
+    pub(crate) async fn slot(&self) -> Option<Slot<T::Output>> {
+        let permit = self.place(Some(&self.slots)).await??;
+        Some(Slot { _permit: permit, at_work: None })
     }
 
     async fn place(&self, places: Option<&Arc<Semaphore>>) -> Option<Option<OwnedSemaphorePermit>> {
@@ -94,7 +137,7 @@ impl<T: Task + 'static> Engine<T> {
 
     /// Waits for items, up to `most`; none when the source is at its end or nothing more may start. Whoever calls has the
     /// places of one.
-    pub(crate) async fn pull(&self, most: usize, into: &mut VecDeque<Pulled<T>>) {
+    pub(crate) async fn pull(&self, lane: usize, most: usize, into: &mut VecDeque<Pulled<T>>) {
         let stopper = &self.shared.stopper;
         let free = |places: &Option<Arc<Semaphore>>| {
             places.as_ref().map_or(usize::MAX, |places| 1 + places.available_permits())
@@ -110,7 +153,7 @@ impl<T: Task + 'static> Engine<T> {
         if let Some(Pull::Panicked(panicked)) = stopper.unless_stopped(pulling).await {
             stopper.halt(Halted::Source(panicked));
         }
-        self.shared.tally.pulled(into.len() as u64);
+        self.shared.tally.lane(lane).pulled(into.len() as u64);
     }
 
     /// Ends everything when the whole may take no longer.

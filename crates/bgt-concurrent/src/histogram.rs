@@ -27,6 +27,14 @@ impl Histogram {
         }
     }
 
+    /// Adds what another has counted.
+    pub(crate) fn merge(&self, other: &Self) {
+        for (count, more) in self.counts.iter().zip(&other.counts) {
+            count.fetch_add(more.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        self.longest.fetch_max(other.longest.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
     pub(crate) fn longest(&self) -> Duration {
         Duration::from_nanos(self.longest.load(Ordering::Relaxed))
     }

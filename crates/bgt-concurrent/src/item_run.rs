@@ -8,19 +8,24 @@ use bgt_core::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::engine::{Engine, Places, Shared};
+use crate::engine::{Engine, Places, Shared, Slot};
+use crate::lane::Lane;
 use crate::report::{Failure, Finished};
 use crate::source::{Pulled, drop_quietly};
 use crate::{Halted, Item, NeverRan};
 
-pub(crate) async fn process<T: Task + 'static>(engine: Arc<Engine<T>>, pulled: Pulled<T>, places: Places) {
-    let Places { ahead, room, slot } = places;
-    let report = engine.turn(&pulled.item, slot).await;
-    engine.settle(pulled, report, room);
-    drop(ahead);
+/// Answers the places that it had and needs no more.
+pub(crate) async fn process<T: Task + 'static>(
+    lane: Arc<Lane<T>>,
+    pulled: Pulled<T>,
+    mut places: Places<T::Output>,
+) -> Places<T::Output> {
+    let report = lane.turn(&pulled.item, &mut places.slot).await;
+    lane.settle(pulled, report, places.room.take());
+    places
 }
 
-impl<T: Task + 'static> Engine<T> {
+impl<T: Task + 'static> Lane<T> {
     /// Says of an item that it never ran.
     pub(crate) fn skip(&self, pulled: Pulled<T>) {
         let report = self.skipped(&pulled.item);
@@ -28,16 +33,16 @@ impl<T: Task + 'static> Engine<T> {
     }
 
     /// Waits until it may run, runs it, and remembers what came of it; `None` where the journal has it as done.
-    async fn turn(&self, item: &Item<T>, slot: Option<OwnedSemaphorePermit>) -> Option<Report<T::Output>> {
-        let Shared { stopper, .. } = &*self.shared;
-        if stopper.is_stopped() {
+    async fn turn(&self, item: &Item<T>, slot: &mut Option<Slot<T::Output>>) -> Option<Report<T::Output>> {
+        let stopper = &self.engine.shared.stopper;
+        if stopper.is_stopped(&self.cancel) {
             return Some(self.skipped(item));
         }
-        if let Err(refusal) = self.check(item) {
+        if let Err(refusal) = self.engine.check(item) {
             return Some(self.report_without_run(item, refusal));
         }
         #[cfg(feature = "journal")]
-        let claim = match &self.journal {
+        let claim = match &self.engine.journal {
             None => None,
             Some(journal) => {
                 let Some(claim) = stopper.unless_stopped(journal.claim(item.key.as_ref())).await else {
@@ -55,7 +60,9 @@ impl<T: Task + 'static> Engine<T> {
         };
         let Some(report) = self.run(item, slot).await else { return Some(self.skipped(item)) };
         #[cfg(feature = "journal")]
-        if let (Some(journal), Some(claim)) = (&self.journal, claim) {
+        if let (Some(journal), Some(claim)) = (&self.engine.journal, claim) {
+            // Writing it down is no work of the machine's that others would have to wait for.
+            *slot = None;
             // Also when the batch is being stopped: what was done is to be remembered.
             let entry = claim.entry(&report);
             if let Err(fault) = journal.record(claim, entry).await {
@@ -65,6 +72,131 @@ impl<T: Task + 'static> Engine<T> {
         Some(report)
     }
 
+    /// Takes what it needs, in this order everywhere, and runs; `None` if the batch stops before that. A place to be at work
+    /// that it came with stays with it.
+    async fn run(&self, item: &Item<T>, slot: &mut Option<Slot<T::Output>>) -> Option<Report<T::Output>> {
+        let Engine { shared, terms, .. } = &*self.engine;
+        let stopper = &shared.stopper;
+        let _group = match (&self.engine.groups, &item.group) {
+            (Some(groups), Some(group)) => Some(stopper.unless_stopped(groups.acquire(group)).await?),
+            _ => None,
+        };
+        let _needs = match &terms.limits {
+            Some(limits) => {
+                let needs = item.needs.as_ref().unwrap_or(&terms.needs);
+                // Checked before, and capacities only grow.
+                stopper.unless_stopped(limits.acquire(needs)).await?.ok()
+            }
+            None => None,
+        };
+        let mut own = None;
+        let slot = match slot {
+            Some(slot) => slot,
+            None => own.insert(self.engine.slot().await?),
+        };
+        #[cfg(feature = "gates")]
+        let _pass = match &self.engine.gates {
+            Some(gates) => {
+                slot.rest();
+                match stopper.unless_stopped(gates.pass(&shared.tally)).await? {
+                    Ok(pass) => Some(pass),
+                    Err(closed) => {
+                        stopper.halt(Halted::Gate(closed));
+                        return None;
+                    }
+                }
+            }
+            None => None,
+        };
+        if let Some(pace) = &self.engine.pace {
+            slot.rest();
+            stopper.unless_stopped(pace.turn()).await?;
+        }
+        if stopper.is_stopped(&self.cancel) {
+            return None;
+        }
+        slot.begin(shared);
+        let mut run = bgt_simple::run(&item.task).pattern(Pattern::Concurrent).cancel(&self.cancel);
+        if let Some(deadline) = item.deadline.or(terms.task_deadline) {
+            run = run.deadline(deadline);
+        }
+        if let Some(deadline) = terms.attempt_deadline {
+            run = run.attempt_deadline(deadline);
+        }
+        if let Some(observer) = &terms.observer {
+            run = run.observer(observer.clone());
+        }
+        let report = run.retry(item.retry.as_ref().unwrap_or(&terms.retry).clone()).report().await;
+        shared.tally.lane(self.number).ran(report.elapsed, report.attempts);
+        Some(report)
+    }
+
+    /// Counts it, hears what the halt policy says, and hands the result on.
+    fn settle(
+        &self,
+        pulled: Pulled<T>,
+        report: Option<Report<T::Output>>,
+        room: Option<OwnedSemaphorePermit>,
+    ) {
+        let Engine { shared, terms, .. } = &*self.engine;
+        let Shared { tally, stopper, outbox, .. } = &**shared;
+        let counters = tally.lane(self.number);
+        let Pulled { index, item } = pulled;
+        let key = item.key.clone();
+        drop_quietly(item);
+        let Some(report) = report else {
+            counters.already_done();
+            return outbox.put(index, None, room);
+        };
+        let status = report.status();
+        if let Some(error) = report.result.as_ref().err() {
+            if matches!(status, Status::Failed | Status::TimedOut | Status::Lost) {
+                tally
+                    .failed(|| Failure::new(index, key.clone(), report.name.clone(), report.attempts, error));
+            }
+        }
+        counters.end(status);
+        match status {
+            Status::Failed | Status::TimedOut | Status::Lost => {
+                let (ended, failed) = tally.verdicts();
+                if !stopper.notice() && terms.halt.decide(ended, failed) {
+                    stopper.halt(Halted::Failures { failed, ended });
+                    if terms.halt.cancels() && stopper.cancel.reason().is_none() {
+                        stopper.cancel.cancel_because(CancelReason::Halted);
+                    }
+                }
+            }
+            Status::Cancelled => {
+                stopper.notice();
+            }
+            _ => {}
+        }
+        outbox.put(index, Some(Finished { index, key, report }), room);
+    }
+
+    fn skipped(&self, item: &Item<T>) -> Report<T::Output> {
+        let halted = self.engine.shared.stopper.why().unwrap_or(Halted::RuntimeGone);
+        let cause = TaskError::new(NeverRan { halted }).with_kind(ErrorKind::Skipped);
+        self.report_without_run(item, cause)
+    }
+
+    /// The report of an item that no runner ever saw. Those who watch hear of it all the same.
+    fn report_without_run(&self, item: &Item<T>, cause: TaskError) -> Report<T::Output> {
+        let id = RunId::new();
+        let name = crate::source::name_of(&item.task);
+        let mut parts = ErrorParts::new(id, name.clone(), cause);
+        (parts.pattern, parts.attempt) = (Pattern::Concurrent, 0);
+        let error = Error::new(parts);
+        if let Some(observer) = &self.engine.terms.observer {
+            let tell = |kind| observer.notify(&Event::new(id, name.clone(), Pattern::Concurrent, kind));
+            tell(EventKind::Started);
+            tell(EventKind::Ended { status: error.status() });
+        }
+        Report::new(id, name, std::time::SystemTime::now(), Err(error))
+    }
+}
+
+impl<T: Task + 'static> Engine<T> {
     /// What can be said against an item before anything is waited for.
     fn check(&self, item: &Item<T>) -> Result<(), TaskError> {
         let invalid = |error: TaskError| error.with_kind(ErrorKind::Invalid);
@@ -83,120 +215,5 @@ impl<T: Task + 'static> Engine<T> {
             crate::journal::check_key(key).map_err(|error| invalid(error.into()))?;
         }
         Ok(())
-    }
-
-    /// Takes what it needs, in this order everywhere, and runs; `None` if the batch stops before that.
-    async fn run(&self, item: &Item<T>, slot: Option<OwnedSemaphorePermit>) -> Option<Report<T::Output>> {
-        let Self { shared, terms, .. } = self;
-        let stopper = &shared.stopper;
-        let _group = match (&self.groups, &item.group) {
-            (Some(groups), Some(group)) => Some(stopper.unless_stopped(groups.acquire(group)).await?),
-            _ => None,
-        };
-        let _needs = match &terms.limits {
-            Some(limits) => {
-                let needs = item.needs.as_ref().unwrap_or(&terms.needs);
-                // Checked before, and capacities only grow.
-                stopper.unless_stopped(limits.acquire(needs)).await?.ok()
-            }
-            None => None,
-        };
-        let _slot = match slot {
-            Some(slot) => slot,
-            None => self.slot().await?,
-        };
-        #[cfg(feature = "gates")]
-        let _pass = match &self.gates {
-            Some(gates) => match stopper.unless_stopped(gates.pass(&shared.tally)).await? {
-                Ok(pass) => Some(pass),
-                Err(closed) => {
-                    stopper.halt(Halted::Gate(closed));
-                    return None;
-                }
-            },
-            None => None,
-        };
-        if let Some(pace) = &self.pace {
-            stopper.unless_stopped(pace.turn()).await?;
-        }
-        if stopper.is_stopped() {
-            return None;
-        }
-        let _running = shared.tally.begin();
-        let mut run = bgt_simple::run(&item.task).pattern(Pattern::Concurrent).cancel(&stopper.cancel);
-        if let Some(deadline) = item.deadline.or(terms.task_deadline) {
-            run = run.deadline(deadline);
-        }
-        if let Some(deadline) = terms.attempt_deadline {
-            run = run.attempt_deadline(deadline);
-        }
-        if let Some(observer) = &terms.observer {
-            run = run.observer(observer.clone());
-        }
-        let report = run.retry(item.retry.as_ref().unwrap_or(&terms.retry).clone()).report().await;
-        shared.tally.ran(report.elapsed, report.attempts);
-        Some(report)
-    }
-
-    /// Counts it, hears what the halt policy says, and hands the result on.
-    fn settle(
-        &self,
-        pulled: Pulled<T>,
-        report: Option<Report<T::Output>>,
-        room: Option<OwnedSemaphorePermit>,
-    ) {
-        let Shared { tally, stopper, outbox, .. } = &*self.shared;
-        let Pulled { index, item } = pulled;
-        let key = item.key.clone();
-        drop_quietly(item);
-        let Some(report) = report else {
-            tally.already_done();
-            return outbox.put(index, None, room);
-        };
-        let status = report.status();
-        if let Some(error) = report.result.as_ref().err() {
-            if matches!(status, Status::Failed | Status::TimedOut | Status::Lost) {
-                tally
-                    .failed(|| Failure::new(index, key.clone(), report.name.clone(), report.attempts, error));
-            }
-        }
-        tally.end(status);
-        match status {
-            Status::Failed | Status::TimedOut | Status::Lost => {
-                let (ended, failed) = tally.verdicts();
-                if !stopper.notice() && self.terms.halt.decide(ended, failed) {
-                    stopper.halt(Halted::Failures { failed, ended });
-                    if self.terms.halt.cancels() && stopper.cancel.reason().is_none() {
-                        stopper.cancel.cancel_because(CancelReason::Halted);
-                    }
-                }
-            }
-            Status::Cancelled => {
-                stopper.notice();
-            }
-            _ => {}
-        }
-        outbox.put(index, Some(Finished { index, key, report }), room);
-    }
-
-    fn skipped(&self, item: &Item<T>) -> Report<T::Output> {
-        let halted = self.shared.stopper.why().unwrap_or(Halted::RuntimeGone);
-        let cause = TaskError::new(NeverRan { halted }).with_kind(ErrorKind::Skipped);
-        self.report_without_run(item, cause)
-    }
-
-    /// The report of an item that no runner ever saw. Those who watch hear of it all the same.
-    fn report_without_run(&self, item: &Item<T>, cause: TaskError) -> Report<T::Output> {
-        let id = RunId::new();
-        let name = crate::source::name_of(&item.task);
-        let mut parts = ErrorParts::new(id, name.clone(), cause);
-        (parts.pattern, parts.attempt) = (Pattern::Concurrent, 0);
-        let error = Error::new(parts);
-        if let Some(observer) = &self.terms.observer {
-            let tell = |kind| observer.notify(&Event::new(id, name.clone(), Pattern::Concurrent, kind));
-            tell(EventKind::Started);
-            tell(EventKind::Ended { status: error.status() });
-        }
-        Report::new(id, name, std::time::SystemTime::now(), Err(error))
     }
 }

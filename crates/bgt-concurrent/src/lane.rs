@@ -6,55 +6,84 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::task::{Context, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use bgt_core::Task;
+use bgt_core::{Cancel, Task};
 use tokio::task::consume_budget;
 
-use crate::engine::Live;
+use crate::engine::{Engine, Live, Places};
 use crate::item_run::process;
 
-pub(crate) async fn lane<T: Task + 'static>(live: Live<T>) {
-    let engine = &live.0;
-    let mut pulled = VecDeque::new();
-    let mut chunk = Chunk::new();
-    loop {
-        // Items that are always ready would keep the runtime from everything else.
-        consume_budget().await;
-        if engine.shared.stopper.is_stopped() {
-            break;
-        }
-        let Some(places) = engine.places().await else { break };
-        if pulled.is_empty() {
-            chunk.begin();
-            engine.pull(chunk.size, &mut pulled).await;
-        }
-        let Some(next) = pulled.pop_front() else { break };
-        let work = Box::pin(process(engine.clone(), next, places));
-        if let Some(work) = unless_done(work) {
-            chunk.waited();
-            let live = Live::new(engine);
-            engine.shared.tasks.spawn(async move {
-                let _live = live;
-                work.await;
-            });
-        }
-        if pulled.is_empty() {
-            chunk.end();
-        }
+/// One lane, and what it has for itself lest all of them meet at each item. What goes on as a task of its own shares it.
+pub(crate) struct Lane<T: Task> {
+    pub(crate) engine: Arc<Engine<T>>,
+    /// Whose counters are counted with.
+    pub(crate) number: usize,
+    /// A child of the batch's.
+    pub(crate) cancel: Cancel,
+}
+
+impl<T: Task + 'static> Lane<T> {
+    pub(crate) fn new(engine: &Arc<Engine<T>>, number: usize) -> Arc<Self> {
+        let cancel = engine.shared.stopper.cancel.child();
+        Arc::new(Self { engine: engine.clone(), number, cancel })
     }
-    for left in pulled {
-        engine.skip(left);
+
+    pub(crate) async fn drive(self: Arc<Self>, _live: Live<T>) {
+        let engine = &self.engine;
+        let mut pulled = VecDeque::new();
+        let mut chunk = Chunk::new();
+        // What is done in place leaves its places to the next.
+        let mut left = Places::NONE;
+        loop {
+            // Items that are always ready would keep the runtime from everything else.
+            consume_budget().await;
+            if engine.shared.stopper.is_stopped(&self.cancel) {
+                break;
+            }
+            let Some(mut places) = engine.places(std::mem::replace(&mut left, Places::NONE)).await else {
+                break;
+            };
+            if pulled.is_empty() {
+                if let Some(slot) = &mut places.slot {
+                    slot.rest();
+                }
+                chunk.begin();
+                engine.pull(self.number, chunk.size, &mut pulled).await;
+            }
+            let Some(next) = pulled.pop_front() else { break };
+            match at_once(Box::pin(process(self.clone(), next, places))) {
+                Ok(places) => left = places,
+                Err(work) => {
+                    chunk.waited();
+                    let live = Live::new(engine);
+                    engine.shared.tasks.spawn(async move {
+                        let _live = live;
+                        drop(work.await);
+                    });
+                }
+            }
+            if pulled.is_empty() {
+                chunk.end();
+            }
+        }
+        for item in pulled {
+            self.skip(item);
+        }
     }
 }
 
-type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Work<O> = Pin<Box<dyn Future<Output = Places<O>> + Send>>;
 
 /// Polls it once, and gives it back if it is not done. Whoever goes on with it polls it again at once, so nobody needs to
 /// be woken for this one.
-fn unless_done(mut work: Work) -> Option<Work> {
-    work.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending().then_some(work)
+fn at_once<O>(mut work: Work<O>) -> Result<Places<O>, Work<O>> {
+    match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(places) => Ok(places),
+        Poll::Pending => Err(work),
+    }
 }
 
 /// How many items are pulled at once: many as long as they are done in no time, and one where each takes its time, lest

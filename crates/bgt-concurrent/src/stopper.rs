@@ -30,9 +30,10 @@ impl Stopper {
         }
     }
 
-    /// Whether nothing more may start. Whoever asks acts on it, so the reason is settled by then.
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.no_more.load(Ordering::Acquire) || self.notice()
+    /// Whether nothing more may start. Whoever asks acts on it, so the reason is settled by then. Asked for each item, through
+    /// a child of the switch that only the caller has, as looking at a switch takes its lock.
+    pub(crate) fn is_stopped(&self, child: &Cancel) -> bool {
+        self.no_more.load(Ordering::Acquire) || (child.reason().is_some() && self.notice())
     }
 
     /// Whether somebody cancelled; that is then why the batch stopped, unless it had stopped before.

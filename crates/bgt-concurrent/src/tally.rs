@@ -1,4 +1,5 @@
-//! What is counted while a batch runs. Constant in size, and taken from any thread.
+//! What is counted while a batch runs. Constant in size, and taken from any thread: each lane has counters of its own, lest
+//! all of them meet at each item.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -14,21 +15,27 @@ pub(crate) struct Tally {
     started: Instant,
     started_at: SystemTime,
     took: OnceLock<Duration>,
-    ended: [AtomicU64; Status::ALL.len()],
-    already_done: AtomicU64,
-    pulled: AtomicU64,
+    lanes: Box<[Counters]>,
     /// Of the skipped, those that were never pulled.
     left: AtomicU64,
     running: AtomicU64,
     peak: AtomicU64,
-    retries: AtomicU64,
-    times: Histogram,
     failures: Mutex<Vec<Failure>>,
     more_failures: AtomicU64,
     keep_failures: usize,
     #[cfg(feature = "gates")]
     gated: Mutex<Gated>,
     total: OnceLock<u64>,
+}
+
+/// What one lane has counted, and what went on from it. Apart from those of others by more than a cache line.
+#[repr(align(128))]
+pub(crate) struct Counters {
+    ended: [AtomicU64; Status::ALL.len()],
+    already_done: AtomicU64,
+    pulled: AtomicU64,
+    retries: AtomicU64,
+    times: Histogram,
 }
 
 /// For how long somebody was held back, however many they were.
@@ -41,20 +48,16 @@ struct Gated {
 }
 
 impl Tally {
-    pub(crate) fn new(keep_failures: usize, total: Option<u64>) -> Self {
+    pub(crate) fn new(lanes: usize, keep_failures: usize, total: Option<u64>) -> Self {
         let zero = || AtomicU64::new(0);
         Self {
             started: Instant::now(),
             started_at: SystemTime::now(),
             took: OnceLock::new(),
-            ended: std::array::from_fn(|_| zero()),
-            already_done: zero(),
-            pulled: zero(),
+            lanes: (0..lanes).map(|_| Counters::new()).collect(),
             left: zero(),
             running: zero(),
             peak: zero(),
-            retries: zero(),
-            times: Histogram::new(),
             failures: Mutex::default(),
             more_failures: zero(),
             keep_failures,
@@ -64,31 +67,24 @@ impl Tally {
         }
     }
 
-    pub(crate) fn pulled(&self, items: u64) {
-        self.pulled.fetch_add(items, Ordering::Relaxed);
+    /// The counters of this lane.
+    pub(crate) fn lane(&self, lane: usize) -> &Counters {
+        &self.lanes[lane]
     }
 
-    pub(crate) fn begin(&self) -> Running<'_> {
+    pub(crate) fn begin(&self) {
         let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
         if self.peak.load(Ordering::Relaxed) < running {
             self.peak.fetch_max(running, Ordering::Relaxed);
         }
-        Running(self)
     }
 
-    pub(crate) fn ran(&self, took: Duration, attempts: u32) {
-        self.times.add(took);
-        if attempts > 1 {
-            self.retries.fetch_add(u64::from(attempts) - 1, Ordering::Relaxed);
-        }
+    pub(crate) fn rest(&self) {
+        self.running.fetch_sub(1, Ordering::SeqCst);
     }
 
-    pub(crate) fn end(&self, status: Status) {
-        self.ended[status as usize].fetch_add(1, Ordering::SeqCst);
-    }
-
-    pub(crate) fn already_done(&self) {
-        self.already_done.fetch_add(1, Ordering::SeqCst);
+    fn sum(&self, counter: impl Fn(&Counters) -> &AtomicU64) -> u64 {
+        self.lanes.iter().map(|lane| counter(lane).load(Ordering::SeqCst)).sum()
     }
 
     /// Items that the source still has and that nobody will pull.
@@ -108,7 +104,7 @@ impl Tally {
 
     /// How many have ended, and how many of them have failed, as a halt policy sees it.
     pub(crate) fn verdicts(&self) -> (u64, u64) {
-        let of = |status: Status| self.ended[status as usize].load(Ordering::SeqCst);
+        let of = |status: Status| self.sum(|lane| &lane.ended[status as usize]);
         let failed = of(Status::Failed) + of(Status::TimedOut) + of(Status::Lost);
         (failed + of(Status::Succeeded), failed)
     }
@@ -132,7 +128,7 @@ impl Tally {
     }
 
     fn counts(&self) -> Counts {
-        let of = |status: Status| self.ended[status as usize].load(Ordering::SeqCst);
+        let of = |status: Status| self.sum(|lane| &lane.ended[status as usize]);
         let left = self.left.load(Ordering::SeqCst);
         let mut counts = Counts {
             succeeded: of(Status::Succeeded),
@@ -140,12 +136,12 @@ impl Tally {
             timed_out: of(Status::TimedOut),
             cancelled: of(Status::Cancelled),
             skipped: of(Status::Skipped),
-            already_done: self.already_done.load(Ordering::SeqCst),
+            already_done: self.sum(|lane| &lane.already_done),
             running: self.running.load(Ordering::SeqCst),
             waiting: 0,
         };
         let known = counts.ended() + counts.already_done + counts.running;
-        counts.waiting = self.pulled.load(Ordering::SeqCst).saturating_sub(known);
+        counts.waiting = self.sum(|lane| &lane.pulled).saturating_sub(known);
         counts.skipped += left;
         counts
     }
@@ -164,7 +160,9 @@ impl Tally {
         let Snapshot { mut counts, elapsed, .. } = self.snapshot();
         // What went down with its runtime.
         counts.cancelled += std::mem::take(&mut counts.waiting);
-        let [p50, p95, p99] = self.times.quantiles([0.5, 0.95, 0.99]);
+        let times = Histogram::new();
+        self.lanes.iter().for_each(|lane| times.merge(&lane.times));
+        let [p50, p95, p99] = times.quantiles([0.5, 0.95, 0.99]);
         #[cfg(feature = "gates")]
         let gated = lock(&self.gated).total;
         #[cfg(not(feature = "gates"))]
@@ -173,10 +171,10 @@ impl Tally {
             counts,
             failures: lock(&self.failures).clone(),
             more_failures: self.more_failures.load(Ordering::Relaxed),
-            retries: self.retries.load(Ordering::Relaxed),
+            retries: self.sum(|lane| &lane.retries),
             halted,
             peak: self.peak.load(Ordering::Relaxed),
-            durations: Durations { p50, p95, p99, longest: self.times.longest() },
+            durations: Durations { p50, p95, p99, longest: times.longest() },
             gated,
             started_at: self.started_at,
             elapsed,
@@ -184,12 +182,35 @@ impl Tally {
     }
 }
 
-/// At work until dropped.
-pub(crate) struct Running<'a>(&'a Tally);
+impl Counters {
+    fn new() -> Self {
+        let zero = || AtomicU64::new(0);
+        Self {
+            ended: std::array::from_fn(|_| zero()),
+            already_done: zero(),
+            pulled: zero(),
+            retries: zero(),
+            times: Histogram::new(),
+        }
+    }
 
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::SeqCst);
+    pub(crate) fn pulled(&self, items: u64) {
+        self.pulled.fetch_add(items, Ordering::SeqCst);
+    }
+
+    pub(crate) fn ran(&self, took: Duration, attempts: u32) {
+        self.times.add(took);
+        if attempts > 1 {
+            self.retries.fetch_add(u64::from(attempts) - 1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn end(&self, status: Status) {
+        self.ended[status as usize].fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn already_done(&self) {
+        self.already_done.fetch_add(1, Ordering::SeqCst);
     }
 }
 
