@@ -99,6 +99,14 @@ impl<O> Drop for AtWork<O> {
 }
 
 impl<T: Task + 'static> Engine<T> {
+    /// Whether these are all the places that one item takes.
+    pub(crate) fn are_complete(&self, places: &Places<T::Output>) -> bool {
+        let Places { ahead, room, slot } = places;
+        (ahead.is_some() || self.ahead.is_none())
+            && (room.is_some() || self.room.is_none())
+            && (slot.is_some() || self.needs_come_first())
+    }
+
     /// Waits for those places of one item that it does not have yet; `None` when nothing more may start.
     pub(crate) async fn places(&self, had: Places<T::Output>) -> Option<Places<T::Output>> {
         let Places { mut ahead, mut room, mut slot } = had;

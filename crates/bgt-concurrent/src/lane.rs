@@ -43,9 +43,11 @@ impl<T: Task + 'static> Lane<T> {
             if engine.shared.stopper.is_stopped(&self.cancel) {
                 break;
             }
-            let Some(mut places) = engine.places(std::mem::replace(&mut left, Places::NONE)).await else {
-                break;
-            };
+            let mut places = std::mem::replace(&mut left, Places::NONE);
+            if !engine.are_complete(&places) {
+                let Some(complete) = engine.places(places).await else { break };
+                places = complete;
+            }
             if pulled.is_empty() {
                 if let Some(slot) = &mut places.slot {
                     slot.rest();

@@ -55,20 +55,25 @@ impl fmt::Display for CancelReason {
 /// ```
 #[derive(Clone, Default)]
 pub struct Cancel {
-    asked: CancellationToken,
-    forced: CancellationToken,
-    reason: Arc<Reason>,
+    // Shared as a whole: to clone a token takes its lock.
+    inner: Arc<Inner>,
 }
 
 #[derive(Default)]
-struct Reason {
-    own: OnceLock<CancelReason>,
-    parent: Option<Arc<Reason>>,
+struct Inner {
+    asked: CancellationToken,
+    forced: CancellationToken,
+    // Set before anybody is woken.
+    reason: OnceLock<CancelReason>,
+    parent: Option<Arc<Inner>>,
+    // Made from a token, or a child of such a one: it may be cancelled without a word here.
+    foreign: bool,
 }
 
-impl Reason {
-    fn get(&self) -> Option<CancelReason> {
-        self.own.get().copied().or_else(|| self.parent.as_ref()?.get())
+impl Inner {
+    /// Looked at by every attempt: no lock.
+    fn reason(&self) -> Option<CancelReason> {
+        self.reason.get().copied().or_else(|| self.parent.as_ref()?.reason())
     }
 }
 
@@ -82,11 +87,10 @@ impl Cancel {
     /// A switch that follows this one, and can be used without stopping its siblings.
     #[must_use]
     pub fn child(&self) -> Self {
-        Self {
-            asked: self.asked.child_token(),
-            forced: self.forced.child_token(),
-            reason: Arc::new(Reason { own: OnceLock::new(), parent: Some(self.reason.clone()) }),
-        }
+        let Inner { asked, forced, foreign, .. } = &*self.inner;
+        let (asked, forced, foreign) = (asked.child_token(), forced.child_token(), *foreign);
+        let (reason, parent) = (OnceLock::new(), Some(self.inner.clone()));
+        Self { inner: Arc::new(Inner { asked, forced, reason, parent, foreign }) }
     }
 
     /// Asks the runs to stop; when they have been asked before, skips their grace period.
@@ -96,32 +100,35 @@ impl Cancel {
 
     /// Like [`cancel`](Self::cancel), with a reason. The first reason stays.
     pub fn cancel_because(&self, reason: CancelReason) {
-        if self.asked.is_cancelled() || self.reason.own.set(reason).is_err() {
-            self.forced.cancel();
+        let Inner { asked, forced, reason: own, .. } = &*self.inner;
+        if asked.is_cancelled() || own.set(reason).is_err() {
+            forced.cancel();
         }
-        self.asked.cancel();
+        asked.cancel();
     }
 
     /// Asks and skips the grace period in one step. The first reason stays.
     pub fn force(&self) {
-        if !self.asked.is_cancelled() {
-            let _ = self.reason.own.set(CancelReason::Caller);
+        let Inner { asked, forced, reason, .. } = &*self.inner;
+        if !asked.is_cancelled() {
+            let _ = reason.set(CancelReason::Caller);
         }
-        self.forced.cancel();
-        self.asked.cancel();
+        forced.cancel();
+        asked.cancel();
     }
 
     /// Why the runs were asked to stop, if they were.
     #[must_use]
     pub fn reason(&self) -> Option<CancelReason> {
-        // A token from elsewhere (see `From`) carries no reason.
-        self.asked.is_cancelled().then(|| self.reason.get().unwrap_or(CancelReason::Caller))
+        let foreign =
+            || (self.inner.foreign && self.inner.asked.is_cancelled()).then_some(CancelReason::Caller);
+        self.inner.reason().or_else(foreign)
     }
 
     /// Whether the grace period is to be skipped.
     #[must_use]
     pub fn is_forced(&self) -> bool {
-        self.forced.is_cancelled()
+        self.inner.forced.is_cancelled()
     }
 
     /// Waits until somebody asks, and says why.
@@ -130,8 +137,8 @@ impl Cancel {
     ///
     /// Cancel-safe: nothing is lost when the future is dropped.
     pub async fn requested(&self) -> CancelReason {
-        self.asked.cancelled().await;
-        self.reason.get().unwrap_or(CancelReason::Caller)
+        self.inner.asked.cancelled().await;
+        self.inner.reason().unwrap_or(CancelReason::Caller)
     }
 
     /// Waits until the grace period is to be skipped.
@@ -140,7 +147,7 @@ impl Cancel {
     ///
     /// Cancel-safe: nothing is lost when the future is dropped.
     pub async fn forced(&self) {
-        self.forced.cancelled().await;
+        self.inner.forced.cancelled().await;
     }
 }
 
@@ -148,7 +155,7 @@ impl Cancel {
 /// [`Cancel::cancel`] or [`Cancel::force`] on the value made here.
 impl From<CancellationToken> for Cancel {
     fn from(asked: CancellationToken) -> Self {
-        Self { asked, ..Self::default() }
+        Self { inner: Arc::new(Inner { asked, foreign: true, ..Inner::default() }) }
     }
 }
 
@@ -207,7 +214,11 @@ mod tests {
     fn a_foreign_token_asks_politely() {
         let token = CancellationToken::new();
         let cancel = Cancel::from(token.clone());
+        let child = cancel.child();
+        assert_eq!((cancel.reason(), child.reason()), (None, None));
         token.cancel();
-        assert_eq!((cancel.reason(), cancel.is_forced()), (Some(CancelReason::Caller), false));
+        for cancel in [cancel, child] {
+            assert_eq!((cancel.reason(), cancel.is_forced()), (Some(CancelReason::Caller), false));
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,8 +67,13 @@ macro_rules! forward {
             async fn describe(&self) -> Result<String, TaskError> {
                 (**self).describe().await
             }
-            async fn run(&self, cx: Context) -> Result<T::Output, TaskError> {
-                (**self).run(cx).await
+            // Spelled out: `async` would put the future into a second box.
+            fn run<'a, 'b>(&'a self, cx: Context) -> Pin<Box<dyn Future<Output = Result<T::Output, TaskError>> + Send + 'b>>
+            where
+                'a: 'b,
+                Self: 'b,
+            {
+                (**self).run(cx)
             }
         }
     )*};

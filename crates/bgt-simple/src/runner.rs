@@ -116,7 +116,8 @@ async fn all_attempts<T: Task>(
                 // The last failure says more than that it was cancelled while waiting.
                 return Err(Failure { reason: Some(reason), error: failure.error.with_kind(ErrorKind::Cancelled) });
             }
-            () = at(Instant::now().checked_add(after)) => {}
+            // Few runs wait, and each would be larger by it.
+            () = Box::pin(at(Instant::now().checked_add(after))) => {}
         }
     }
 }
@@ -128,7 +129,9 @@ async fn one_attempt<T: Task>(
     deadline: Option<Instant>,
 ) -> Result<T::Output, Failure> {
     record.attempt += 1;
-    record.attempt_started = Instant::now();
+    if record.attempt > 1 {
+        record.attempt_started = Instant::now();
+    }
     record.notify(EventKind::AttemptStarted { attempt: record.attempt });
     let attempt_deadline =
         options.attempt_deadline.and_then(|limit| record.attempt_started.checked_add(limit));
