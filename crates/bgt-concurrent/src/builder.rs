@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::IntoFuture;
-use std::num::NonZero;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -19,6 +18,7 @@ use crate::Item;
 use crate::engine::{Engine, Live, Shared, Terms};
 use crate::keyed::Keyed;
 use crate::lane::Lane;
+use crate::options::Options;
 use crate::outbox::{Order, Outbox};
 use crate::pace::Pace;
 use crate::source::Source;
@@ -94,66 +94,6 @@ where
 pub struct Batch<T> {
     source: Source<T>,
     options: Options,
-}
-
-struct Options {
-    max_concurrent: Option<usize>,
-    lookahead: usize,
-    buffer: Option<usize>,
-    in_order: bool,
-    deadline: Option<Duration>,
-    task_deadline: Option<Duration>,
-    attempt_deadline: Option<Duration>,
-    retry: Retry,
-    cancel: Vec<Cancel>,
-    observer: Option<Arc<dyn Observer>>,
-    limits: Option<Limits>,
-    needs: Needs,
-    per_group: Option<usize>,
-    start_rate: Option<(u32, Duration)>,
-    halt: Halt,
-    keep_failures: usize,
-    total: Option<u64>,
-    #[cfg(feature = "gates")]
-    gates: Vec<crate::Gate>,
-    #[cfg(feature = "gates")]
-    readings: Option<crate::gate::Readings>,
-    #[cfg(feature = "journal")]
-    journal: Option<crate::journal::Journal>,
-    #[cfg(feature = "progress")]
-    progress: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            max_concurrent: None,
-            lookahead: 1024,
-            buffer: None,
-            in_order: false,
-            deadline: None,
-            task_deadline: None,
-            attempt_deadline: None,
-            retry: Retry::never(),
-            cancel: Vec::new(),
-            observer: None,
-            limits: None,
-            needs: Needs::new(),
-            per_group: None,
-            start_rate: None,
-            halt: Halt::never(),
-            keep_failures: 100,
-            total: None,
-            #[cfg(feature = "gates")]
-            gates: Vec::new(),
-            #[cfg(feature = "gates")]
-            readings: None,
-            #[cfg(feature = "journal")]
-            journal: None,
-            #[cfg(feature = "progress")]
-            progress: false,
-        }
-    }
 }
 
 /// How much runs, and when.
@@ -463,70 +403,6 @@ async fn draw<O: Send + 'static>(shared: Arc<Shared<O>>) {
         if let Some(bar) = &shared.bar {
             bar.draw(&shared.tally.snapshot());
         }
-    }
-}
-
-impl Options {
-    fn slots(&self) -> usize {
-        self.max_concurrent.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZero::get))
-    }
-
-    /// Whether items may wait for something else than a slot.
-    fn waits_ahead(&self) -> bool {
-        #[cfg(feature = "journal")]
-        if self.journal.is_some() {
-            return true;
-        }
-        self.limits.is_some() || self.per_group.is_some()
-    }
-
-    /// Refuses what makes no sense.
-    fn check(&self) -> Result<(), BatchError> {
-        let invalid = |what, found: String, expected| BatchError::Invalid { what, found, expected };
-        let zero = |what| invalid(what, "0".to_owned(), "at least 1");
-        if self.max_concurrent == Some(0) {
-            return Err(zero("the most concurrent tasks"));
-        }
-        if self.per_group == Some(0) {
-            return Err(zero("the most tasks of one group"));
-        }
-        if let Some((starts, per)) = self.start_rate {
-            if starts == 0 || per.is_zero() {
-                let found = format!("{starts} in {per:?}");
-                return Err(invalid("the start rate", found, "at least 1 in a time that is not zero"));
-            }
-        }
-        if let Err((found, expected)) = self.halt.check() {
-            return Err(invalid("the halt policy", found, expected));
-        }
-        self.retry.validate()?;
-        match &self.limits {
-            Some(limits) => limits.check(&self.needs)?,
-            None if self.needs.is_empty() => {}
-            None => {
-                let expected = "none, or limits given with Batch::limits";
-                return Err(invalid("what each task needs", self.needs.to_string(), expected));
-            }
-        }
-        #[cfg(feature = "gates")]
-        for gate in &self.gates {
-            gate.check().map_err(|(found, expected)| invalid("a gate", found, expected))?;
-        }
-        Ok(())
-    }
-
-    #[cfg(feature = "gates")]
-    async fn open_gates(&self) -> Result<Option<crate::gate::Gates>, BatchError> {
-        if self.gates.is_empty() {
-            return Ok(None);
-        }
-        let readings = match &self.readings {
-            Some(readings) => readings.clone(),
-            None => crate::machine::readings().map_err(BatchError::Machine)?,
-        };
-        let gates = crate::gate::Gates::new(self.gates.clone(), readings);
-        gates.first().await?;
-        Ok(Some(gates))
     }
 }
 

@@ -41,6 +41,7 @@ impl Reading {
 /// # Examples
 ///
 /// ```
+/// # #[cfg(unix)] {
 /// use bgt_concurrent::{Gate, batch, task_fn};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), bgt_concurrent::BatchError> {
@@ -48,7 +49,8 @@ impl Reading {
 /// let report = batch(tasks).gate(Gate::cpu_below(0.9)).gate(Gate::free_memory_above(64 << 20)).await?;
 /// assert_eq!(report.counts.succeeded, 10);
 /// println!("held back for {:?}", report.gated);
-/// # Ok(()) }
+/// # Ok(()) } main().unwrap();
+/// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[must_use]

@@ -58,6 +58,7 @@ mod keyed;
 mod lane;
 #[cfg(feature = "gates")]
 mod machine;
+mod options;
 mod outbox;
 mod pace;
 #[cfg(feature = "progress")]

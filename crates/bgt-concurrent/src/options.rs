@@ -1,0 +1,133 @@
+//! What a batch was asked to be, and whether that makes sense.
+
+use std::num::NonZero;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bgt_core::{Cancel, Limits, Needs, Observer, Retry};
+
+use crate::{BatchError, Halt};
+
+pub(crate) struct Options {
+    pub(crate) max_concurrent: Option<usize>,
+    pub(crate) lookahead: usize,
+    pub(crate) buffer: Option<usize>,
+    pub(crate) in_order: bool,
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) task_deadline: Option<Duration>,
+    pub(crate) attempt_deadline: Option<Duration>,
+    pub(crate) retry: Retry,
+    pub(crate) cancel: Vec<Cancel>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) limits: Option<Limits>,
+    pub(crate) needs: Needs,
+    pub(crate) per_group: Option<usize>,
+    pub(crate) start_rate: Option<(u32, Duration)>,
+    pub(crate) halt: Halt,
+    pub(crate) keep_failures: usize,
+    pub(crate) total: Option<u64>,
+    #[cfg(feature = "gates")]
+    pub(crate) gates: Vec<crate::Gate>,
+    #[cfg(feature = "gates")]
+    pub(crate) readings: Option<crate::gate::Readings>,
+    #[cfg(feature = "journal")]
+    pub(crate) journal: Option<crate::journal::Journal>,
+    #[cfg(feature = "progress")]
+    pub(crate) progress: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_concurrent: None,
+            lookahead: 1024,
+            buffer: None,
+            in_order: false,
+            deadline: None,
+            task_deadline: None,
+            attempt_deadline: None,
+            retry: Retry::never(),
+            cancel: Vec::new(),
+            observer: None,
+            limits: None,
+            needs: Needs::new(),
+            per_group: None,
+            start_rate: None,
+            halt: Halt::never(),
+            keep_failures: 100,
+            total: None,
+            #[cfg(feature = "gates")]
+            gates: Vec::new(),
+            #[cfg(feature = "gates")]
+            readings: None,
+            #[cfg(feature = "journal")]
+            journal: None,
+            #[cfg(feature = "progress")]
+            progress: false,
+        }
+    }
+}
+
+impl Options {
+    pub(crate) fn slots(&self) -> usize {
+        self.max_concurrent.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZero::get))
+    }
+
+    /// Whether items may wait for something else than a slot.
+    pub(crate) fn waits_ahead(&self) -> bool {
+        #[cfg(feature = "journal")]
+        if self.journal.is_some() {
+            return true;
+        }
+        self.limits.is_some() || self.per_group.is_some()
+    }
+
+    /// Refuses what makes no sense.
+    pub(crate) fn check(&self) -> Result<(), BatchError> {
+        let invalid = |what, found: String, expected| BatchError::Invalid { what, found, expected };
+        let zero = |what| invalid(what, "0".to_owned(), "at least 1");
+        if self.max_concurrent == Some(0) {
+            return Err(zero("the most concurrent tasks"));
+        }
+        if self.per_group == Some(0) {
+            return Err(zero("the most tasks of one group"));
+        }
+        if let Some((starts, per)) = self.start_rate {
+            if starts == 0 || per.is_zero() {
+                let found = format!("{starts} in {per:?}");
+                return Err(invalid("the start rate", found, "at least 1 in a time that is not zero"));
+            }
+        }
+        if let Err((found, expected)) = self.halt.check() {
+            return Err(invalid("the halt policy", found, expected));
+        }
+        self.retry.validate()?;
+        match &self.limits {
+            Some(limits) => limits.check(&self.needs)?,
+            None if self.needs.is_empty() => {}
+            None => {
+                let expected = "none, or limits given with Batch::limits";
+                return Err(invalid("what each task needs", self.needs.to_string(), expected));
+            }
+        }
+        #[cfg(feature = "gates")]
+        for gate in &self.gates {
+            gate.check().map_err(|(found, expected)| invalid("a gate", found, expected))?;
+        }
+        Ok(())
+    }
+
+    #[cfg(feature = "gates")]
+    pub(crate) async fn open_gates(&self) -> Result<Option<crate::gate::Gates>, BatchError> {
+        if self.gates.is_empty() {
+            return Ok(None);
+        }
+        let readings = match &self.readings {
+            Some(readings) => readings.clone(),
+            None => crate::machine::readings().map_err(BatchError::Machine)?,
+        };
+        let gates = crate::gate::Gates::new(self.gates.clone(), readings);
+        gates.first().await?;
+        Ok(Some(gates))
+    }
+}
