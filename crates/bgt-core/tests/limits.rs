@@ -45,6 +45,24 @@ async fn a_large_need_is_not_starved_and_others_pass_where_they_may() {
 }
 
 #[tokio::test]
+async fn what_is_given_back_piece_by_piece_is_kept_for_who_was_first() {
+    let limits = Limits::new().with("gpu", 2);
+    let (one, two) = (limits.acquire(&gpu(1)).await.unwrap(), limits.acquire(&gpu(1)).await.unwrap());
+    let needs = (gpu(2), gpu(1));
+    let mut large = pin!(limits.acquire(&needs.0));
+    let mut small = pin!(limits.acquire(&needs.1));
+    assert!(pending(&mut large).await && pending(&mut small).await);
+    drop(one);
+    assert!(pending(&mut small).await, "one GPU is free, but the large one was first");
+    drop(two);
+    let large = large.await.unwrap();
+    assert!(pending(&mut small).await);
+    drop(large);
+    drop(small.await.unwrap());
+    assert_eq!(limits.available("gpu"), Some(2));
+}
+
+#[tokio::test]
 async fn a_dropped_wait_leaves_the_queue_and_lets_the_next_go() {
     let limits = Limits::new().with("gpu", 2);
     let _held = limits.acquire(&gpu(1)).await.unwrap();
