@@ -213,6 +213,31 @@ async fn cancelled_before_it_starts_nothing_is_pulled() {
     assert_eq!(pulled.load(Ordering::SeqCst), 0);
 }
 
+/// Small functions are pulled by the hundred: those that were pulled with the one that fails are told of too.
+#[tokio::test]
+async fn a_halt_tells_of_everything_that_was_pulled() {
+    const FAILS: u64 = 50_000;
+    let tasks = (0..100_000u64).map(|n| {
+        task_fn("n", move |_cx| async move { if n == FAILS { Err(TaskError::msg("no")) } else { Ok(()) } })
+    });
+    let halt = bgt_concurrent::Halt::on_first_failure();
+    let mut results = batch(tasks).max_concurrent(1).buffer(200_000).halt(halt).start().await.unwrap();
+    let mut heard = std::collections::HashSet::new();
+    while let Some(finished) = results.next().await {
+        let expected = match finished.index {
+            n if n < FAILS => Status::Succeeded,
+            FAILS => Status::Failed,
+            _ => Status::Skipped,
+        };
+        assert_eq!(finished.report.status(), expected, "{}", finished.index);
+        assert!(heard.insert(finished.index), "{} was told of twice", finished.index);
+    }
+    assert!(heard.len() as u64 > FAILS + 1, "nothing was pulled with it, so this shows nothing");
+    assert!((0..heard.len() as u64).all(|n| heard.contains(&n)));
+    let counts = results.report().await.counts;
+    assert_eq!((counts.succeeded, counts.failed, counts.skipped), (FAILS, 1, 100_000 - FAILS - 1));
+}
+
 #[tokio::test]
 async fn dropping_the_handle_or_the_future_ends_what_runs() {
     for as_future in [false, true] {
