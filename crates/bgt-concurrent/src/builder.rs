@@ -108,7 +108,8 @@ impl<T: Task + 'static> Batch<T> {
         self
     }
 
-    /// Sets the resources that tasks share, with each other and with whatever else has these limits.
+    /// Sets the resources that tasks share, with each other and with whatever else has these limits. A task holds what it needs
+    /// from when it is its turn to its end, also while it waits for its place, a gate or the start rate.
     pub fn limits(mut self, limits: &Limits) -> Self {
         self.options.limits = Some(limits.clone());
         self
@@ -135,7 +136,8 @@ impl<T: Task + 'static> Batch<T> {
         self
     }
 
-    /// Lets no more than so many tasks start in this time, evenly spread. Retries are not counted.
+    /// Lets so many tasks start in this time, evenly spread; starts less than 2 ms apart, which no timer tells apart, come a few
+    /// at once. Time that was not used is not saved up. Retries are not counted.
     pub fn start_rate(mut self, starts: u32, per: Duration) -> Self {
         self.options.start_rate = Some((starts, per));
         self
@@ -150,7 +152,8 @@ impl<T: Task + 'static> Batch<T> {
     }
 
     /// Sets where the gates' readings come from: from somewhere else than this machine as a whole, such as a control
-    /// group, or a device. Nothing starts before there is a first one.
+    /// group, or a device. Nothing starts before there is a first one. While the latest is `None`, one task at a time is let
+    /// through; once the sender is gone, the last one stays.
     #[cfg(feature = "gates")]
     #[cfg_attr(docsrs, doc(cfg(feature = "gates")))]
     pub fn readings(mut self, readings: tokio::sync::watch::Receiver<Option<crate::Reading>>) -> Self {
@@ -202,10 +205,16 @@ impl<T: Task + 'static> Batch<T> {
     /// Remembers in a journal what is done, by the [`key`](Item::key) of each item, and skips what was done before: the
     /// same batch with the same journal goes on where an earlier one was cut off, also by kill −9 or a power cut.
     ///
-    /// A task counts as done when its success is on disk. What failed, or was at work when the host died, runs again. Two
-    /// items with the same key are the same work: the second waits for the first, and runs only if that did not succeed.
-    /// An item without a key is refused. When the journal cannot be read or written, nothing more starts
-    /// ([`Halted::Journal`](crate::Halted::Journal)).
+    /// A task counts as done when its success is on disk, and its result is handed out only then. What failed, or was at work
+    /// when the host died, runs again. Two items of this batch with the same key are the same work: the second waits for the
+    /// first, and runs only if that did not succeed. Two batches at once with the same journal do not know of each other.
+    /// An item without a key is refused.
+    ///
+    /// When the journal cannot be read or written, nothing more starts ([`Halted::Journal`](crate::Halted::Journal)). What
+    /// ran by then has its result, and runs again the next time, as it could not be remembered.
+    ///
+    /// [`JournalStore::entries`](bgt_store::JournalStore::entries) lists what the journal knows, failures with their
+    /// reasons, and [`JournalStore::erase`](bgt_store::JournalStore::erase) forgets it.
     ///
     /// # Examples
     ///
@@ -239,8 +248,10 @@ impl<T: Task + 'static> Batch<T> {
         self
     }
 
-    /// Sets how many results may wait to be read before no more tasks start: as many as may run at once without this, at
-    /// least 64. Of no effect where only the report is asked for.
+    /// Sets how many results may wait to be read, beside those of the tasks that may run at once, before no more items are
+    /// pulled: as many as may run at once, at least 64, and the [`lookahead`](Self::lookahead) without this. An item has its
+    /// place from when it is pulled, so nothing is looked at further ahead than this allows. Of no effect where only the
+    /// report is asked for.
     pub fn buffer(mut self, results: usize) -> Self {
         self.options.buffer = Some(results);
         self
@@ -316,18 +327,25 @@ impl<T: Task + 'static> Batch<T> {
     async fn start_with(self, order: Order) -> Result<Handle<T::Output>, BatchError> {
         let Self { source, options } = self;
         options.check()?;
+        let deadline = options.deadline.and_then(|limit| Instant::now().checked_add(limit));
         #[cfg(feature = "gates")]
-        let gates = options.open_gates().await?;
+        let gates = options.gates()?;
+        #[cfg(feature = "gates")]
+        if let Some(gates) = &gates {
+            options.unless_stopped(deadline, gates.first()).await.unwrap_or(Ok(()))?;
+        }
         #[cfg(feature = "journal")]
         if let Some(journal) = &options.journal {
             let named = |source| BatchError::Journal { journal: journal.name().to_owned(), source };
-            journal.check().await.map_err(named)?;
+            let checked = options.unless_stopped(deadline, journal.check()).await;
+            checked.unwrap_or(Ok(())).map_err(named)?;
         }
-        let deadline = options.deadline.and_then(|limit| Instant::now().checked_add(limit));
         let slots = options.slots();
         let ahead = options.waits_ahead().then(|| slots.saturating_add(options.lookahead));
-        let buffer = options.buffer.unwrap_or(slots.max(64));
-        let room = (order != Order::Unread).then(|| ahead.unwrap_or(slots).saturating_add(buffer));
+        let room = (order != Order::Unread).then(|| match options.buffer {
+            Some(results) => slots.saturating_add(results),
+            None => ahead.unwrap_or(slots).saturating_add(slots.max(64)),
+        });
         let semaphore = |places: usize| Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
         let lanes = runtime::Handle::current().metrics().num_workers().clamp(1, slots);
         let mut switches = options.cancel.iter();

@@ -11,7 +11,7 @@ use tokio::time::{Duration, Instant, sleep_until};
 use crate::keyed::Keyed;
 use crate::outbox::Outbox;
 use crate::pace::Pace;
-use crate::source::{Pull, Pulled, Source};
+use crate::source::{Places, Pull, Pulled, Source};
 use crate::stopper::Stopper;
 use crate::tally::Tally;
 use crate::tasks::Tasks;
@@ -57,18 +57,6 @@ pub(crate) struct Engine<T: Task> {
     pub(crate) live: AtomicUsize,
 }
 
-/// The places that an item takes before it is pulled.
-pub(crate) struct Places<O> {
-    pub(crate) ahead: Option<OwnedSemaphorePermit>,
-    pub(crate) room: Option<OwnedSemaphorePermit>,
-    /// None where an item waits for what it needs first, lest it keep others from working meanwhile.
-    pub(crate) slot: Option<Slot<O>>,
-}
-
-impl<O> Places<O> {
-    pub(crate) const NONE: Self = Self { ahead: None, room: None, slot: None };
-}
-
 /// A place to be at work.
 pub(crate) struct Slot<O> {
     _permit: OwnedSemaphorePermit,
@@ -99,31 +87,6 @@ impl<O> Drop for AtWork<O> {
 }
 
 impl<T: Task + 'static> Engine<T> {
-    /// Whether these are all the places that one item takes.
-    pub(crate) fn are_complete(&self, places: &Places<T::Output>) -> bool {
-        let Places { ahead, room, slot } = places;
-        (ahead.is_some() || self.ahead.is_none())
-            && (room.is_some() || self.room.is_none())
-            && (slot.is_some() || self.needs_come_first())
-    }
-
-    /// Waits for those places of one item that it does not have yet; `None` when nothing more may start.
-    pub(crate) async fn places(&self, had: Places<T::Output>) -> Option<Places<T::Output>> {
-        let Places { mut ahead, mut room, mut slot } = had;
-        if ahead.is_none() {
-            ahead = self.place(self.ahead.as_ref()).await?;
-        }
-        if room.is_none() && self.room.is_some() {
-            // Whoever waits to be read does not work meanwhile.
-            slot.iter_mut().for_each(Slot::rest);
-            room = self.place(self.room.as_ref()).await?;
-        }
-        if slot.is_none() && !self.needs_come_first() {
-            slot = Some(self.slot().await?);
-        }
-        Some(Places { ahead, room, slot })
-    }
-
     /// Waits for a place to be at work; `None` when nothing more may start.
     pub(crate) async fn slot(&self) -> Option<Slot<T::Output>> {
         let permit = self.place(Some(&self.slots)).await??;
@@ -139,18 +102,21 @@ impl<T: Task + 'static> Engine<T> {
         Some(Some(place.unwrap_or_else(|_| unreachable!("nobody closes it"))))
     }
 
-    fn needs_come_first(&self) -> bool {
-        self.terms.limits.is_some() || self.groups.is_some()
+    /// Whether an item waits for what it needs before it takes a slot, lest it keep others from working meanwhile.
+    pub(crate) fn needs_come_first(&self) -> bool {
+        self.ahead.is_some()
     }
 
-    /// Waits for items, up to `most`; none when the source is at its end or nothing more may start. Whoever calls has the
-    /// places of one.
+    /// Waits for items, up to `most`, each with its places; none when the source is at its end or nothing more may start.
     pub(crate) async fn pull(&self, lane: usize, most: usize, into: &mut VecDeque<Pulled<T>>) {
         let stopper = &self.shared.stopper;
-        let free = |places: &Option<Arc<Semaphore>>| {
-            places.as_ref().map_or(usize::MAX, |places| 1 + places.available_permits())
+        let (ahead, room) = (self.ahead.as_ref(), self.room.as_ref());
+        let (Some(first_ahead), Some(first_room)) = (self.place(ahead).await, self.place(room).await) else {
+            return;
         };
-        let most = most.min(free(&self.room)).min(free(&self.ahead));
+        let (mut ahead, mut room) = (Stock::new(ahead, first_ahead), Stock::new(room, first_room));
+        let most = ahead.add(most).min(most);
+        let most = room.add(most).min(most);
         let pulling = async {
             let mut source = self.source.lock().await;
             match source.pull(most, into) {
@@ -159,7 +125,11 @@ impl<T: Task + 'static> Engine<T> {
             }
         };
         if let Some(Pull::Panicked(panicked)) = stopper.unless_stopped(pulling).await {
-            stopper.halt(Halted::Source(panicked));
+            // The input ends here. What came before is as good as any.
+            stopper.note(Halted::Source(panicked));
+        }
+        for pulled in into.iter_mut() {
+            pulled.places = Places { ahead: ahead.take(), room: room.take() };
         }
         self.shared.tally.lane(lane).pulled(into.len() as u64);
     }
@@ -186,7 +156,7 @@ impl<T: Task + 'static> Engine<T> {
             }
             if let Some(left) = left {
                 tally.left(left);
-                tally.total(came + left);
+                tally.total(came.saturating_add(left));
             }
             let _ = source.end();
         }
@@ -197,6 +167,32 @@ impl<T: Task + 'static> Engine<T> {
         }
         tasks.close();
         outbox.end();
+    }
+}
+
+/// Places that items are about to take. What they do not take is given back.
+struct Stock {
+    from: Option<Arc<Semaphore>>,
+    places: Option<OwnedSemaphorePermit>,
+}
+
+impl Stock {
+    fn new(from: Option<&Arc<Semaphore>>, first: Option<OwnedSemaphorePermit>) -> Self {
+        Self { from: from.cloned(), places: first }
+    }
+
+    /// Takes what is free now, and answers for how many there are places, up to `most`.
+    fn add(&mut self, most: usize) -> usize {
+        let (Some(from), Some(places)) = (&self.from, &mut self.places) else { return most };
+        let more = from.available_permits().min(most.saturating_sub(1));
+        if let Ok(more) = from.clone().try_acquire_many_owned(u32::try_from(more).unwrap_or(0)) {
+            places.merge(more);
+        }
+        places.num_permits().min(most)
+    }
+
+    fn take(&mut self) -> Option<OwnedSemaphorePermit> {
+        self.places.as_mut()?.split(1)
     }
 }
 

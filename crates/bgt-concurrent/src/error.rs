@@ -37,6 +37,13 @@ pub enum BatchError {
     #[cfg_attr(docsrs, doc(cfg(feature = "gates")))]
     #[error("the thread that measures the machine for the gates did not start")]
     Machine(#[source] std::io::Error),
+    /// Whoever was to give readings of the machine has gone without a single one.
+    #[cfg(feature = "gates")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "gates")))]
+    #[error(
+        "there is no reading for the gates of the batch: whoever was to give some has gone; keep the sender"
+    )]
+    NoReading,
     /// The journal cannot be used.
     #[cfg(feature = "journal")]
     #[cfg_attr(docsrs, doc(cfg(feature = "journal")))]
@@ -64,7 +71,7 @@ pub enum Halted {
     /// Somebody asked, or its deadline passed.
     #[error("stopped: {0}")]
     Cancelled(CancelReason),
-    /// The iterator or stream that its tasks come from panicked. What ran came to its end.
+    /// The iterator or stream that its tasks come from panicked. What had come from it by then was run all the same.
     #[error("the source of the batch panicked")]
     Source(#[source] Panicked),
     /// A gate that refuses has closed.
@@ -77,6 +84,11 @@ pub enum Halted {
     #[cfg_attr(docsrs, doc(cfg(feature = "journal")))]
     #[error("halted as the journal failed")]
     Journal(#[source] bgt_store::StoreError),
+    /// The journal's store panicked: what a task does could not be remembered.
+    #[cfg(feature = "journal")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "journal")))]
+    #[error("halted as the journal's store panicked")]
+    JournalPanicked(#[source] Panicked),
     /// The tokio runtime that it ran on was shut down.
     #[error("the runtime that the batch ran on is gone")]
     RuntimeGone,
@@ -97,7 +109,8 @@ pub struct NeverRan {
 #[error("the batch has a journal, and the item no key to be remembered by: give it one with Item::key")]
 pub struct NoKey;
 
-/// A batch that is not a success: the error of [`BatchReport::require_success`].
+/// A batch that is not a success: the error of [`BatchReport::require_success`]. Says how many ended how, and what went wrong
+/// first, with its last words.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", .0.in_short())]
+#[error("{}", .0.in_words())]
 pub struct BatchFailed(pub Box<BatchReport>);

@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
+use crate::BatchError;
 use crate::tally::Tally;
 
 /// How busy the machine is.
@@ -178,32 +179,36 @@ impl Gates {
         Self { readings, state: Mutex::new(State { gates, inside: 0 }), idle: Notify::new() }
     }
 
-    /// Whether a gate that refuses is closed at the start.
-    pub(crate) async fn first(&self) -> Result<(), GateClosed> {
-        let reading = first(&mut self.readings.clone()).await;
-        self.state()
-            .closed(&reading)
-            .filter(|(gate, _)| gate.refuse)
-            .map_or(Ok(()), |(_, closed)| Err(closed))
+    /// Whether a gate that refuses is closed at the start, which the first reading tells. Cancel-safe.
+    pub(crate) async fn first(&self) -> Result<(), BatchError> {
+        let mut readings = self.readings.clone();
+        let Ok(Some(reading)) = readings.wait_for(Option::is_some).await.map(|reading| *reading) else {
+            return Err(BatchError::NoReading);
+        };
+        match self.state().closed(&reading) {
+            Some((gate, closed)) if gate.refuse => Err(closed.into()),
+            _ => Ok(()),
+        }
     }
 
     /// Waits until a task may start. Cancel-safe.
     pub(crate) async fn pass(&self, tally: &Tally) -> Result<Pass<'_>, GateClosed> {
         let mut readings = self.readings.clone();
         let mut held_back = None;
-        first(&mut readings).await;
         loop {
             let idle = self.idle.notified();
-            let Some(reading) = *readings.borrow_and_update() else { continue };
+            // Without a reading nobody knows, which is no reason to let more than one in.
+            let reading = *readings.borrow_and_update();
             {
                 let mut state = self.state();
-                match state.closed(&reading) {
-                    Some((gate, closed)) if gate.refuse => return Err(closed),
-                    Some(_) if state.inside > 0 => {}
-                    _ => {
-                        state.inside += 1;
-                        return Ok(Pass(self));
-                    }
+                let is_open = match reading.map(|reading| state.closed(&reading)) {
+                    Some(Some((gate, closed))) if gate.refuse => return Err(closed),
+                    Some(closed) => closed.is_none(),
+                    None => false,
+                };
+                if is_open || state.inside == 0 {
+                    state.inside += 1;
+                    return Ok(Pass(self));
                 }
             }
             held_back.get_or_insert_with(|| tally.gated());
@@ -227,14 +232,6 @@ impl State {
         }
         let closed = self.gates.iter().filter(|(_, open)| !open).max_by_key(|(gate, _)| gate.refuse);
         closed.map(|(gate, _)| (*gate, gate.closed(reading)))
-    }
-}
-
-async fn first(readings: &mut Readings) -> Reading {
-    match readings.wait_for(Option::is_some).await.map(|reading| *reading) {
-        Ok(Some(reading)) => reading,
-        // Whoever was to give readings has gone without a single one.
-        _ => pending().await,
     }
 }
 

@@ -6,30 +6,29 @@ use bgt_core::{
     CancelReason, Error, ErrorKind, ErrorParts, Event, EventKind, Pattern, Report, RunId, Status, Task,
     TaskError,
 };
-use tokio::sync::OwnedSemaphorePermit;
 
-use crate::engine::{Engine, Places, Shared, Slot};
+use crate::engine::{Engine, Shared, Slot};
 use crate::lane::Lane;
 use crate::report::{Failure, Finished};
-use crate::source::{Pulled, drop_quietly};
+use crate::source::{Places, Pulled, drop_quietly};
 use crate::{Halted, Item, NeverRan};
 
-/// Answers the places that it had and needs no more.
+/// Answers the slot, if it came with one and needs it no more.
 pub(crate) async fn process<T: Task + 'static>(
     lane: Arc<Lane<T>>,
     pulled: Pulled<T>,
-    mut places: Places<T::Output>,
-) -> Places<T::Output> {
-    let report = lane.turn(&pulled.item, &mut places.slot).await;
-    lane.settle(pulled, report, places.room.take());
-    places
+    mut slot: Option<Slot<T::Output>>,
+) -> Option<Slot<T::Output>> {
+    let report = lane.turn(&pulled.item, &mut slot).await;
+    lane.settle(pulled, report);
+    slot
 }
 
 impl<T: Task + 'static> Lane<T> {
     /// Says of an item that it never ran.
     pub(crate) fn skip(&self, pulled: Pulled<T>) {
         let report = self.skipped(&pulled.item);
-        self.settle(pulled, Some(report), None);
+        self.settle(pulled, Some(report));
     }
 
     /// Waits until it may run, runs it, and remembers what came of it; `None` where the journal has it as done.
@@ -52,7 +51,7 @@ impl<T: Task + 'static> Lane<T> {
                     Ok(Some(claim)) => Some(claim),
                     Ok(None) => return None,
                     Err(fault) => {
-                        stopper.halt(Halted::Journal(fault));
+                        stopper.halt(fault);
                         return Some(self.skipped(item));
                     }
                 }
@@ -66,7 +65,7 @@ impl<T: Task + 'static> Lane<T> {
             // Also when the batch is being stopped: what was done is to be remembered.
             let entry = claim.entry(&report);
             if let Err(fault) = journal.record(claim, entry).await {
-                stopper.halt(Halted::Journal(fault));
+                stopper.halt(fault);
             }
         }
         Some(report)
@@ -132,16 +131,11 @@ impl<T: Task + 'static> Lane<T> {
     }
 
     /// Counts it, hears what the halt policy says, and hands the result on.
-    fn settle(
-        &self,
-        pulled: Pulled<T>,
-        report: Option<Report<T::Output>>,
-        room: Option<OwnedSemaphorePermit>,
-    ) {
+    fn settle(&self, pulled: Pulled<T>, report: Option<Report<T::Output>>) {
         let Engine { shared, terms, .. } = &*self.engine;
         let Shared { tally, stopper, outbox, .. } = &**shared;
         let counters = tally.lane(self.number);
-        let Pulled { index, item } = pulled;
+        let Pulled { index, item, places: Places { ahead: _ahead, room } } = pulled;
         let key = item.key.clone();
         drop_quietly(item);
         let Some(report) = report else {
@@ -207,6 +201,12 @@ impl<T: Task + 'static> Engine<T> {
             let needs = item.needs.as_ref().map(ToString::to_string).unwrap_or_default();
             let error =
                 format!("it needs {needs}, and the batch has no limits: give it some with Batch::limits");
+            return Err(invalid(TaskError::msg(error)));
+        }
+        if let (None, Some(group)) = (&self.groups, &item.group) {
+            let error = format!(
+                "it is of the group {group:?}, and the batch has no limit for groups: give it one with Batch::per_group"
+            );
             return Err(invalid(TaskError::msg(error)));
         }
         #[cfg(feature = "journal")]

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use bgt_core::{Cancel, Task};
 use tokio::task::consume_budget;
 
-use crate::engine::{Engine, Live, Places};
+use crate::engine::{Engine, Live, Slot};
 use crate::item_run::process;
 
 /// One lane, and what it has for itself lest all of them meet at each item. What goes on as a task of its own shares it.
@@ -35,29 +35,28 @@ impl<T: Task + 'static> Lane<T> {
         let engine = &self.engine;
         let mut pulled = VecDeque::new();
         let mut chunk = Chunk::new();
-        // What is done in place leaves its places to the next.
-        let mut left = Places::NONE;
+        // What is done in place leaves its place to the next.
+        let mut slot = None;
         loop {
             // Items that are always ready would keep the runtime from everything else.
             consume_budget().await;
             if engine.shared.stopper.is_stopped(&self.cancel) {
                 break;
             }
-            let mut places = std::mem::replace(&mut left, Places::NONE);
-            if !engine.are_complete(&places) {
-                let Some(complete) = engine.places(places).await else { break };
-                places = complete;
+            if slot.is_none() && !engine.needs_come_first() {
+                slot = engine.slot().await;
+                if slot.is_none() {
+                    break;
+                }
             }
             if pulled.is_empty() {
-                if let Some(slot) = &mut places.slot {
-                    slot.rest();
-                }
+                slot.iter_mut().for_each(Slot::rest);
                 chunk.begin();
                 engine.pull(self.number, chunk.size, &mut pulled).await;
             }
             let Some(next) = pulled.pop_front() else { break };
-            match at_once(Box::pin(process(self.clone(), next, places))) {
-                Ok(places) => left = places,
+            match at_once(Box::pin(process(self.clone(), next, slot.take()))) {
+                Ok(left) => slot = left,
                 Err(work) => {
                     chunk.waited();
                     let live = Live::new(engine);
@@ -77,13 +76,13 @@ impl<T: Task + 'static> Lane<T> {
     }
 }
 
-type Work<O> = Pin<Box<dyn Future<Output = Places<O>> + Send>>;
+type Work<O> = Pin<Box<dyn Future<Output = Option<Slot<O>>> + Send>>;
 
 /// Polls it once, and gives it back if it is not done. Whoever goes on with it polls it again at once, so nobody needs to
 /// be woken for this one.
-fn at_once<O>(mut work: Work<O>) -> Result<Places<O>, Work<O>> {
+fn at_once<O>(mut work: Work<O>) -> Result<Option<Slot<O>>, Work<O>> {
     match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(places) => Ok(places),
+        Poll::Ready(slot) => Ok(slot),
         Poll::Pending => Err(work),
     }
 }

@@ -29,7 +29,17 @@ pub(crate) fn readings() -> io::Result<Readings> {
     Ok(readings)
 }
 
+/// Whatever ends the thread, the next batch starts another.
+struct Gone;
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        *SHARED.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
 fn sample() {
+    let gone = Gone;
     let mut system = System::new();
     system.refresh_cpu_usage();
     // What is between two looks is the load.
@@ -45,7 +55,9 @@ fn sample() {
             let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
             let looked_at = shared.as_ref().is_some_and(|sender| sender.receiver_count() > 0);
             if !looked_at {
+                // Under the lock, so that nobody takes readings that will not come.
                 *shared = None;
+                std::mem::forget(gone);
                 return;
             }
             if let Some(sender) = &*shared {

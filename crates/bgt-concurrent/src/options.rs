@@ -89,13 +89,23 @@ impl Options {
         if self.max_concurrent == Some(0) {
             return Err(zero("the most concurrent tasks"));
         }
+        for (what, deadline) in [
+            ("the deadline", self.deadline),
+            ("the deadline of a task", self.task_deadline),
+            ("the deadline of an attempt", self.attempt_deadline),
+        ] {
+            if deadline.is_some_and(|deadline| deadline.is_zero()) {
+                return Err(invalid(what, "0".to_owned(), "more than no time"));
+            }
+        }
         if self.per_group == Some(0) {
             return Err(zero("the most tasks of one group"));
         }
         if let Some((starts, per)) = self.start_rate {
-            if starts == 0 || per.is_zero() {
+            if per.checked_div(starts).is_none_or(|gap| gap.is_zero()) {
                 let found = format!("{starts} in {per:?}");
-                return Err(invalid("the start rate", found, "at least 1 in a time that is not zero"));
+                let expected = "at least 1, in a time that leaves a nanosecond for each";
+                return Err(invalid("the start rate", found, expected));
             }
         }
         if let Err((found, expected)) = self.halt.check() {
@@ -111,6 +121,10 @@ impl Options {
             }
         }
         #[cfg(feature = "gates")]
+        if self.readings.is_some() && self.gates.is_empty() {
+            return Err(invalid("the number of gates", "0".to_owned(), "one that looks at the readings"));
+        }
+        #[cfg(feature = "gates")]
         for gate in &self.gates {
             gate.check().map_err(|(found, expected)| invalid("a gate", found, expected))?;
         }
@@ -118,7 +132,7 @@ impl Options {
     }
 
     #[cfg(feature = "gates")]
-    pub(crate) async fn open_gates(&self) -> Result<Option<crate::gate::Gates>, BatchError> {
+    pub(crate) fn gates(&self) -> Result<Option<crate::gate::Gates>, BatchError> {
         if self.gates.is_empty() {
             return Ok(None);
         }
@@ -126,8 +140,32 @@ impl Options {
             Some(readings) => readings.clone(),
             None => crate::machine::readings().map_err(BatchError::Machine)?,
         };
-        let gates = crate::gate::Gates::new(self.gates.clone(), readings);
-        gates.first().await?;
-        Ok(Some(gates))
+        Ok(Some(crate::gate::Gates::new(self.gates.clone(), readings)))
+    }
+
+    /// Waits for something before the start, but no longer than the batch may take.
+    #[cfg(any(feature = "gates", feature = "journal"))]
+    pub(crate) async fn unless_stopped<F: Future>(
+        &self,
+        deadline: Option<tokio::time::Instant>,
+        wait: F,
+    ) -> Option<F::Output> {
+        let mut requests: Vec<_> = self.cancel.iter().map(|cancel| Box::pin(cancel.requested())).collect();
+        let requested = std::future::poll_fn(|cx| {
+            let asked = requests.iter_mut().any(|request| request.as_mut().poll(cx).is_ready());
+            if asked { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        });
+        let passed = async {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            value = wait => Some(value),
+            () = requested => None,
+            () = passed => None,
+        }
     }
 }

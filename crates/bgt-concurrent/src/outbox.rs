@@ -26,16 +26,17 @@ pub(crate) struct Outbox<O> {
 }
 
 struct State<O> {
-    ready: VecDeque<Entry<O>>,
-    /// Those that earlier ones are missing before. `None` is one that has no result.
-    early: BTreeMap<u64, Option<Entry<O>>>,
+    ready: VecDeque<(Finished<O>, Option<OwnedSemaphorePermit>)>,
+    /// Those that earlier ones are missing before.
+    early: BTreeMap<u64, Entry<O>>,
     next: u64,
     over: bool,
     reader: Option<Waker>,
 }
 
 struct Entry<O> {
-    finished: Finished<O>,
+    /// None of what has no result.
+    finished: Option<Finished<O>>,
     place: Option<OwnedSemaphorePermit>,
 }
 
@@ -50,10 +51,10 @@ impl<O> Outbox<O> {
         if self.order == Order::Unread {
             return drop_quietly(finished);
         }
-        let entry = finished.map(|finished| Entry { finished, place });
+        let entry = Entry { finished, place };
         let mut state = self.state();
         if self.order == Order::AsFinished {
-            state.ready.extend(entry);
+            state.add(entry);
         } else {
             state.early.insert(index, entry);
             state.line_up();
@@ -68,7 +69,7 @@ impl<O> Outbox<O> {
         let mut state = self.state();
         // Those before them went down with their runtime.
         let late = std::mem::take(&mut state.early);
-        state.ready.extend(late.into_values().flatten());
+        late.into_values().for_each(|entry| state.add(entry));
         state.over = true;
         state.wake();
     }
@@ -76,7 +77,7 @@ impl<O> Outbox<O> {
     pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Finished<O>>> {
         let mut state = self.state();
         match state.ready.pop_front() {
-            Some(Entry { finished, place }) => {
+            Some((finished, place)) => {
                 drop(state);
                 drop(place);
                 Poll::Ready(Some(finished))
@@ -98,8 +99,12 @@ impl<O> State<O> {
     fn line_up(&mut self) {
         while let Some(entry) = self.early.remove(&self.next) {
             self.next += 1;
-            self.ready.extend(entry);
+            self.add(entry);
         }
+    }
+
+    fn add(&mut self, Entry { finished, place }: Entry<O>) {
+        self.ready.extend(finished.map(|finished| (finished, place)));
     }
 
     fn wake(&mut self) {

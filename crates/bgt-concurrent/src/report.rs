@@ -232,6 +232,13 @@ impl BatchReport {
         Ok(())
     }
 
+    pub(crate) fn in_words(&self) -> String {
+        match self.failures.first() {
+            Some(first) => format!("{}; the first: {first}", self.in_short()),
+            None => self.in_short(),
+        }
+    }
+
     pub(crate) fn in_short(&self) -> String {
         let mut text = String::new();
         let Counts { succeeded, failed, timed_out, cancelled, skipped, already_done, .. } = self.counts;

@@ -13,13 +13,24 @@ use std::task::{Context, Poll, Waker};
 use bgt_core::Task;
 use bgt_simple::Panicked;
 use futures_core::Stream;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{IntoItem, Item};
 
-/// An item and its place in the input.
+/// An item, its place in the input, and the places that it takes from when it is pulled.
 pub(crate) struct Pulled<T> {
     pub(crate) index: u64,
     pub(crate) item: Item<T>,
+    pub(crate) places: Places,
+}
+
+/// Every item that is pulled has its places, so that no earlier one ever waits for a place that a later one has.
+#[derive(Default)]
+pub(crate) struct Places {
+    /// Among those that are not yet at their end, where items wait for other things than a slot.
+    pub(crate) ahead: Option<OwnedSemaphorePermit>,
+    /// Among those that wait to be read, and those that will, where somebody reads.
+    pub(crate) room: Option<OwnedSemaphorePermit>,
 }
 
 pub(crate) struct Source<T> {
@@ -87,7 +98,7 @@ impl<T: Task + 'static> Source<T> {
                 };
                 match item {
                     Poll::Ready(Some(item)) => {
-                        into.push_back(Pulled { index: *next, item });
+                        into.push_back(Pulled { index: *next, item, places: Places::default() });
                         *next += 1;
                     }
                     Poll::Ready(None) => return true,

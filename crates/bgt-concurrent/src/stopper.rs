@@ -30,6 +30,11 @@ impl Stopper {
         }
     }
 
+    /// Remembers why there will be no more, where what came is to go on. The first reason stays.
+    pub(crate) fn note(&self, why: Halted) {
+        let _ = self.why.set(why);
+    }
+
     /// Whether nothing more may start. Whoever asks acts on it, so the reason is settled by then. Asked for each item, through
     /// a child of the switch that only the caller has, as looking at a switch takes its lock.
     pub(crate) fn is_stopped(&self, child: &Cancel) -> bool {

@@ -6,7 +6,7 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bgt_concurrent::{BatchError, Context, Gate, Halted, Reading, Task, TaskError, batch, task_fn};
+use bgt_concurrent::{BatchError, Cancel, Context, Gate, Halted, Reading, Task, TaskError, batch, task_fn};
 use support::Gauge;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
@@ -139,4 +139,36 @@ async fn the_machine_is_measured_and_a_limit_that_it_cannot_meet_lets_one_throug
     let BatchError::Gate(closed) = &error else { panic!("{error}") };
     let read: u64 = closed.reading.trim_end_matches(" bytes").parse().unwrap();
     assert!(read > MIB, "{closed}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_there_is_no_reading_one_task_runs_at_a_time() {
+    let (gauge, (send, readings)) = (Gauge::default(), watch::channel(Some(Reading::new(0.0, 5))));
+    let inner = gauge.clone();
+    let tasks = (0..3).map(move |_| second(&inner));
+    let gate = Gate::free_memory_above(10);
+    let mut results = batch(tasks).max_concurrent(3).gate(gate).readings(readings).start().await.unwrap();
+    send.send(None).unwrap();
+    drop(send);
+    while results.next().await.is_some() {}
+    assert_eq!((gauge.most(), results.report().await.counts.succeeded), (1, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_waits_for_a_reading_ends_with_its_sender_its_deadline_or_its_cancellation() {
+    let gauge = Gauge::default();
+    let waiting = |readings| {
+        let inner = gauge.clone();
+        batch((0..3).map(move |_| second(&inner))).gate(Gate::cpu_below(0.5)).readings(readings)
+    };
+    let (send, readings) = watch::channel(None);
+    let passed = waiting(readings.clone()).deadline(Duration::from_secs(5)).await.unwrap();
+    assert_eq!((passed.counts.skipped, passed.counts.ended()), (3, 3), "{passed}");
+    let cancel = Cancel::new();
+    cancel.cancel();
+    assert_eq!(waiting(readings.clone()).cancel(&cancel).await.unwrap().counts.skipped, 3);
+    drop(send);
+    let error = waiting(readings).await.unwrap_err();
+    assert!(matches!(error, BatchError::NoReading), "{error}");
+    assert_eq!(gauge.most(), 0);
 }

@@ -209,3 +209,68 @@ async fn an_item_that_was_stopped_is_not_done() {
     let ran = Arc::new(AtomicU64::new(0));
     assert_eq!(batch([item("a", &ran)]).journal(store, "j").await.unwrap().counts.succeeded, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_the_same_work_keeps_no_other_from_its_turn() {
+    let keys = ["long", "long", "a", "b", "c"];
+    let items = keys.map(|key| {
+        let task = task_fn("work", move |_cx| async move {
+            if key == "long" {
+                tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+            }
+            Ok(())
+        });
+        Item::new(task).key(key)
+    });
+    let mut results = batch(items).max_concurrent(2).journal(MemoryStore::new(), "j").start().await.unwrap();
+    let mut heard = Vec::new();
+    while let Some(finished) = results.next().await {
+        heard.push(finished.key.unwrap().to_string());
+    }
+    assert_eq!(heard, ["a", "b", "c", "long"]);
+}
+
+/// A store that panics at one key.
+struct Panics(MemoryStore);
+
+#[async_trait]
+impl JournalStore for Panics {
+    async fn record(&self, journal: &str, entries: Vec<JournalEntry>) -> Result<(), StoreError> {
+        assert!(entries.iter().all(|entry| entry.key != "c"), "no c");
+        self.0.record(journal, entries).await
+    }
+
+    async fn entry(&self, journal: &str, key: &str) -> Result<Option<JournalEntry>, StoreError> {
+        self.0.entry(journal, key).await
+    }
+
+    async fn entries(
+        &self,
+        journal: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<JournalEntry>, StoreError> {
+        self.0.entries(journal, after, limit).await
+    }
+
+    async fn erase(&self, journal: &str) -> Result<u64, StoreError> {
+        self.0.erase(journal).await
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_panics_halts_the_batch_and_loses_no_result() {
+    let ran = Arc::new(AtomicU64::new(0));
+    let counted = ran.clone();
+    let items = ["a", "b", "c", "d", "e"].map(move |key| item(key, &counted));
+    let store = Panics(MemoryStore::new());
+    let mut results =
+        batch(items).max_concurrent(1).lookahead(0).in_order().journal(store, "j").start().await.unwrap();
+    for key in ["a", "b", "c"] {
+        let finished = results.next().await.unwrap();
+        assert!(finished.report.is_success() && finished.key.as_deref() == Some(key));
+    }
+    let report = results.report().await;
+    assert!(matches!(report.halted, Some(Halted::JournalPanicked(_))), "{report}");
+    assert_eq!((report.counts.succeeded, report.counts.skipped), (3, 2), "{report}");
+}

@@ -93,7 +93,9 @@ struct Seen {
     started: Arc<Mutex<HashSet<u64>>>,
 }
 
-async fn check(plan: Plan) {
+/// A `ms` of the plan takes one `unit`.
+async fn check(plan: Plan, unit: Duration) {
+    let ms = move |ms: u64| unit * u32::try_from(ms).expect("small");
     let seen = Seen::default();
     let cancel = Cancel::new();
     let items: Vec<_> = plan
@@ -118,7 +120,7 @@ async fn check(plan: Plan) {
                             group.enter(1),
                         );
                         if job.ms > 0 {
-                            sleep(Duration::from_millis(job.ms)).await;
+                            sleep(ms(job.ms)).await;
                         }
                         match job.end {
                             0..4 => Err(TaskError::msg("failed")),
@@ -133,7 +135,7 @@ async fn check(plan: Plan) {
                     }
                 });
                 let needs = Needs::new().with("gpu", job.gpu).with("mem", job.mem);
-                Item::new(task).group(job.group.to_string()).needs(needs).deadline(Duration::from_millis(500))
+                Item::new(task).group(job.group.to_string()).needs(needs).deadline(ms(500))
             }
         })
         .collect();
@@ -154,11 +156,11 @@ async fn check(plan: Plan) {
         tasks = tasks.retry(Retry::attempts(2));
     }
     if let Some(deadline) = plan.deadline {
-        tasks = tasks.deadline(Duration::from_millis(deadline));
+        tasks = tasks.deadline(ms(deadline + 1));
     }
     if let Some(at) = plan.cancel_at {
         tokio::spawn(async move {
-            sleep(Duration::from_millis(at)).await;
+            sleep(ms(at)).await;
             cancel.cancel();
         });
     }
@@ -215,13 +217,32 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
     #[test]
     fn no_limit_is_exceeded_nothing_starves_and_each_item_is_reported_once(plan in plan()) {
-        // Tasks that panic are part of it, and would tell the world.
-        std::panic::set_hook(Box::new(|panic| {
-            if panic.payload().downcast_ref() != Some(&"panicked") { eprintln!("{panic}"); }
-        }));
+        quiet();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(check(plan));
+        runtime.block_on(check(plan, Duration::from_millis(1)));
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    /// The same with several lanes, on a clock that goes on by itself.
+    #[test]
+    fn the_same_holds_on_several_threads(plan in plan(), threads in 2..5usize) {
+        quiet();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_time().build().unwrap();
+        let end = async { tokio::time::timeout(Duration::from_secs(120), check(plan, Duration::from_micros(50))).await };
+        runtime.block_on(end).expect("it stands still");
+    }
+}
+
+/// Tasks that panic are part of it, and would tell the world.
+fn quiet() {
+    std::panic::set_hook(Box::new(|panic| {
+        if panic.payload().downcast_ref() != Some(&"panicked") {
+            eprintln!("{panic}");
+        }
+    }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -328,4 +349,18 @@ async fn a_halt_leaves_what_runs_or_cancels_it_and_skips_the_rest() {
         assert_eq!((report.counts.skipped, report.counts.ended()), (998, 1000));
         assert!(matches!(report.halted, Some(Halted::Failures { failed: 1, .. })), "{report}");
     }
+}
+
+#[tokio::test]
+async fn a_group_without_a_limit_is_refused_as_needs_are() {
+    let task = || Item::new(task_fn("fetch", |_cx| async { Ok(()) }));
+    let report = batch([task().group("example.org"), task()]).await.unwrap();
+    assert_eq!((report.counts.succeeded, report.counts.failed), (1, 1));
+    assert!(report.failures[0].message.contains("\"example.org\""), "{report}");
+    assert!(report.failures[0].message.contains("Batch::per_group"), "{report}");
+    let error = report.require_success().unwrap_err();
+    assert!(
+        error.to_string().contains("the first: item 0: ") && error.to_string().contains("per_group"),
+        "{error}"
+    );
 }

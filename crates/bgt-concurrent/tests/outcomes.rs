@@ -12,7 +12,7 @@ use bgt_concurrent::{
 };
 use futures_util::StreamExt;
 use support::Gauge;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::time::sleep;
 
 /// One of each way to end.
@@ -87,17 +87,44 @@ async fn the_reader_of_a_million_small_functions_gets_each_once() {
     assert_eq!(results.report().await.counts.succeeded, 100_000);
 }
 
+/// Two lanes that each pull many: a later item must not have a place that an earlier one waits for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn in_order_several_lanes_never_wait_for_each_other() {
+    for buffer in [1, 64] {
+        let tasks = (0..50_000u64).map(|n| {
+            task_fn("n", move |_cx| async move {
+                if n % 100 == 0 {
+                    tokio::task::yield_now().await;
+                }
+                Ok(n)
+            })
+        });
+        let mut results = batch(tasks).max_concurrent(8).buffer(buffer).in_order().start().await.unwrap();
+        let all = async {
+            for n in 0..50_000 {
+                assert_eq!(results.next().await.expect("each").report.result.unwrap(), n);
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(120), all).await.expect("it stands still");
+        assert!(results.report().await.is_success());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn as_long_as_nobody_reads_no_more_is_pulled_than_there_is_room_for() {
-    for in_order in [false, true] {
+    for (in_order, with_limits) in [(false, false), (true, false), (false, true), (true, true)] {
         let pulled = Arc::new(AtomicU64::new(0));
         let counted = pulled.clone();
         let tasks = std::iter::from_fn(move || {
             counted.fetch_add(1, Ordering::SeqCst);
             Some(task_fn("n", |_cx| async { Ok(()) }))
         });
+        let limits = bgt_concurrent::Limits::new().with("gpu", 2);
         let endless = batch(tasks).max_concurrent(2).buffer(3);
-        let mut results = if in_order { endless.in_order() } else { endless }.start().await.unwrap();
+        let endless = if in_order { endless.in_order() } else { endless };
+        // Also where items wait for resources, and may be looked at ahead.
+        let endless = if with_limits { endless.limits(&limits) } else { endless };
+        let mut results = endless.start().await.unwrap();
         // Time that is paused goes on only when there is nothing left to do.
         sleep(Duration::from_secs(1)).await;
         assert!(pulled.load(Ordering::SeqCst) <= 5, "{pulled:?}");
@@ -149,6 +176,15 @@ async fn past_the_deadline_of_the_whole_what_runs_times_out_and_what_waits_is_sk
     assert_eq!((report.counts.timed_out, report.counts.skipped, report.counts.ended()), (3, 7, 10));
     assert!(matches!(report.halted, Some(Halted::Cancelled(CancelReason::Deadline))), "{report}");
     assert_eq!(report.elapsed, Duration::from_secs(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn past_the_deadline_of_the_whole_what_waits_for_its_next_attempt_times_out_with_its_failure() {
+    let tasks = [task_fn("flaky", |_cx| async { Err::<(), _>(TaskError::msg("the server is asleep")) })];
+    let slow = Retry::attempts(2).backoff(Duration::from_secs(60), Duration::from_secs(60)).without_jitter();
+    let report = batch(tasks).retry(slow).deadline(Duration::from_secs(1)).await.unwrap();
+    assert_eq!(report.counts.timed_out, 1, "{report}");
+    assert!(report.failures[0].message.contains("the server is asleep"), "{report}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -287,28 +323,23 @@ fn when_the_runtime_is_gone_the_reader_hears_of_the_end() {
 }
 
 #[tokio::test]
-async fn a_source_that_panics_ends_and_nothing_that_runs_is_lost() {
-    let (started, go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
-    let (tell, wait) = (started.clone(), go.clone());
-    let tasks = (0..100).map(move |n| {
-        assert!(n < 3, "row 3 is damaged");
-        let (tell, wait) = (tell.clone(), wait.clone());
-        task_fn("n", move |_cx| {
-            let (tell, wait) = (tell.clone(), wait.clone());
-            async move {
-                tell.add_permits(1);
-                drop(wait.acquire().await?);
-                Ok(())
+async fn a_source_that_panics_has_ended_and_what_came_before_is_run() {
+    const DAMAGED: u64 = 50_000;
+    let tasks = (0..100_000u64).map(|n| {
+        assert!(n < DAMAGED, "row {n} is damaged");
+        // Some wait, so that not all is done when it happens.
+        task_fn("n", move |_cx| async move {
+            if n % 1000 == 0 {
+                tokio::task::yield_now().await;
             }
+            Ok(())
         })
     });
-    let running = tokio::spawn(batch(tasks).max_concurrent(10).into_future());
-    drop(started.acquire_many(3).await.unwrap());
-    go.add_permits(3);
-    let report = running.await.unwrap().unwrap();
-    assert_eq!((report.counts.succeeded, report.counts.ended()), (3, 3));
+    let report = batch(tasks).max_concurrent(10).await.unwrap();
+    assert_eq!((report.counts.succeeded, report.counts.ended()), (DAMAGED, DAMAGED), "{report}");
     let Some(Halted::Source(panicked)) = &report.halted else { panic!("{report}") };
-    assert!(panicked.message.contains("row 3 is damaged"));
+    assert!(panicked.message.contains("row 50000 is damaged"));
+    assert!(!report.is_success());
 }
 
 #[tokio::test]
@@ -388,6 +419,9 @@ async fn what_makes_no_sense_is_refused_by_name_before_anything_is_pulled() {
         (batch(tasks()).halt(bgt_concurrent::Halt::after_share(2.0)), "a share of 2"),
         (batch(tasks()).halt(bgt_concurrent::Halt::after(0)), "after 0 failures"),
         (batch(tasks()).needs(gpus(1)), "gpu=1"),
+        (batch(tasks()).start_rate(u32::MAX, Duration::from_nanos(1)), "4294967295 in 1ns"),
+        (batch(tasks()).deadline(Duration::ZERO), "the deadline of a batch is 0"),
+        (batch(tasks()).task_deadline(Duration::ZERO), "the deadline of a task of a batch is 0"),
     ] {
         let error = batch.await.unwrap_err();
         assert!(matches!(error, BatchError::Invalid { .. }) && error.to_string().contains(words), "{error}");

@@ -46,12 +46,15 @@ async fn a_large_need_is_not_starved_and_others_pass_where_they_may() {
 
 #[tokio::test]
 async fn what_is_given_back_piece_by_piece_is_kept_for_who_was_first() {
-    let limits = Limits::new().with("gpu", 2);
+    let limits = Limits::new().with("gpu", 2).with("net", 1);
     let (one, two) = (limits.acquire(&gpu(1)).await.unwrap(), limits.acquire(&gpu(1)).await.unwrap());
-    let needs = (gpu(2), gpu(1));
+    let needs = (gpu(2), gpu(1), Needs::new().with("net", 1));
+    let _net = limits.acquire(&needs.2).await.unwrap();
     let mut large = pin!(limits.acquire(&needs.0));
     let mut small = pin!(limits.acquire(&needs.1));
-    assert!(pending(&mut large).await && pending(&mut small).await);
+    // Somebody further back waits for something else, so all of the queue is looked through.
+    let mut other = pin!(limits.acquire(&needs.2));
+    assert!(pending(&mut large).await && pending(&mut small).await && pending(&mut other).await);
     drop(one);
     assert!(pending(&mut small).await, "one GPU is free, but the large one was first");
     drop(two);

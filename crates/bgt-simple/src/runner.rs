@@ -113,8 +113,8 @@ async fn all_attempts<T: Task>(
         tokio::select! {
             biased;
             reason = cancel.requested() => {
-                // The last failure says more than that it was cancelled while waiting.
-                return Err(Failure { reason: Some(reason), error: failure.error.with_kind(ErrorKind::Cancelled) });
+                // The last failure says more than that it was stopped while waiting.
+                return Err(Failure::stopped(reason, failure.error));
             }
             // Few runs wait, and each would be larger by it.
             () = Box::pin(at(Instant::now().checked_add(after))) => {}
