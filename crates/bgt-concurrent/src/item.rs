@@ -44,15 +44,15 @@ impl<T: Task> Item<T> {
         Self { task, key: None, group: None, needs: None, deadline: None, retry: None }
     }
 
-    /// Names the work: results and failures have this name, and a journal remembers by it what is done. Two items with
-    /// the same key are the same work.
+    /// Names the work: results and failures have this name, and a [`journal`](crate::Batch::journal) remembers by it what is
+    /// done. With a journal, two items of a batch with the same key are the same work.
     pub fn key(mut self, key: impl Into<Arc<str>>) -> Self {
         self.key = Some(key.into());
         self
     }
 
     /// Names the group that the item belongs to, such as a host: of each no more run at once than
-    /// [`per_group`](crate::Batch::per_group) allows.
+    /// [`per_group`](crate::Batch::per_group) allows. Refused where that is not set.
     pub fn group(mut self, group: impl Into<Arc<str>>) -> Self {
         self.group = Some(group.into());
         self

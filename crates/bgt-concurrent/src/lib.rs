@@ -26,7 +26,7 @@
 //! ```
 //!
 //! **What is guaranteed.** Every item that is pulled ends once, in one final status; a task that fails, panics or overruns
-//! disturbs no other, nor does a source that panics. No limit is ever exceeded, and nobody who waits for a resource is
+//! disturbs no other; a source that panics has ended, and what came before is run. No limit is ever exceeded, and nobody who waits for a resource is
 //! starved. Memory does not grow with the number of items. With a journal (feature `journal`), what was done is done: a
 //! batch that was killed goes on where it was. All that `bgt-simple` guarantees of a run holds for each.
 //!
