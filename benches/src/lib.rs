@@ -10,6 +10,7 @@ mod bench;
 mod interval;
 mod line;
 mod options;
+pub mod periodic;
 mod rounds;
 pub mod spawn;
 pub mod store;
