@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use tokio::runtime::Runtime;
 
 pub use firings::Firings;
-pub use rival::{Held, Making, Rival};
+pub use rival::{Held, Making, Many, Rival};
 
 use crate::{Bench, Result};
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{Firings, MANY, Rival, idle, ours, runtime};
+use super::{Firings, MANY, Many, Rival, idle, ours, runtime};
 use crate::{Bench, Better, Case, Result, Side};
 
 const ONE: &str = "lateness_1";
@@ -46,7 +46,7 @@ pub(super) fn many(bench: &Bench, rivals: &[Rival]) -> Result {
     if !bench.wants(AT_ONCE) {
         return Ok(());
     }
-    let side = |name, make: fn(usize, SystemTime, Arc<Firings>) -> _, takes: Duration, goal| Side {
+    let side = |name, make: Many, takes: Duration, goal| Side {
         name,
         goal,
         measure: Box::new(move || {

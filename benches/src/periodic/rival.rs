@@ -16,6 +16,9 @@ pub type Held = Box<dyn Any + Send>;
 /// A rival that is made ready.
 pub type Making = Pin<Box<dyn Future<Output = Result<Held>> + Send>>;
 
+/// So many that fire at one time, in one ledger.
+pub type Many = fn(usize, SystemTime, Arc<Firings>) -> Making;
+
 /// Another way to fire on time. What it cannot do is left out.
 #[derive(Clone, Copy)]
 pub struct Rival {
@@ -24,10 +27,10 @@ pub struct Rival {
     /// One that fires again and again, as often as it can, each firing told.
     pub one: Option<fn(Arc<Firings>) -> Making>,
     /// So many that fire once at this time, each told. They are all there before it comes.
-    pub many: Option<fn(usize, SystemTime, Arc<Firings>) -> Making>,
+    pub many: Option<Many>,
     /// How long it takes to get so many ready.
     pub takes: Duration,
-    /// So many for every hour, which are not fired here.
+    /// So many for every new year, which are not fired here.
     pub add: Option<fn(usize) -> Making>,
 }
 

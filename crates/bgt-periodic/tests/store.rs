@@ -8,7 +8,7 @@ use bgt_periodic::{
     Cause, ManualClock, Misfire, NewHost, Outcome, Overlap, Running, Schedule, ScheduleError, ScheduleHandle,
     Scheduler, Skipped, Status, Tick, task_fn, with_tick,
 };
-use bgt_store::{Adopt, LeaseStore, MemoryStore, NewRun, RunStore, SlotStore, SqliteStore, Store};
+use bgt_store::{Adopt, MemoryStore, NewRun, SqliteStore, Store};
 use bgt_testkit::{Scratch, wait_until};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
