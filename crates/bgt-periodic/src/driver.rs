@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::engine::{Alarm, Now};
-use crate::entry::{Entry, Pending};
+use crate::entry::{Admitted, Entry, Pending};
+use crate::heap::Wake;
 use crate::plan::Verdict;
 use crate::shared::Shared;
 use crate::trigger::Clock;
-use crate::{Skipped, nanos};
+use crate::{Skipped, burst, nanos};
 
 /// Further back than this, the clock was wrong before, and the plans made by it are too: as in Vixie cron. Within it, what
 /// comes a second time is not fired a second time.
@@ -22,7 +23,7 @@ pub(crate) async fn drive(shared: Arc<Shared>) {
     let mut turn = Turn::default();
     loop {
         let now = shared.engine.now();
-        let Some(alarm) = turn.take(&shared, now) else { return };
+        let Some(alarm) = turn.take(&shared, now).await else { return };
         tokio::select! {
             () = shared.engine.until(alarm) => {}
             () = shared.changed.notified() => {}
@@ -34,28 +35,24 @@ pub(crate) async fn drive(shared: Arc<Shared>) {
 struct Turn {
     /// The latest time that the wall clock has shown.
     latest: Option<i64>,
-    due: Vec<Arc<Entry>>,
-    verdicts: Vec<Verdict>,
 }
 
 impl Turn {
     /// Does what is to be done now, and answers when to look again; `None` when the scheduler was stopped.
-    fn take(&mut self, shared: &Arc<Shared>, now: Now) -> Option<Alarm> {
+    async fn take(&mut self, shared: &Arc<Shared>, now: Now) -> Option<Alarm> {
         let (wall, steady) = (nanos::of_wall(now.wall), nanos::of(now.steady));
         self.see(shared, wall);
-        self.due.clear();
+        let mut due = Vec::new();
         {
             let mut board = shared.board();
             if board.is_stopped {
                 return None;
             }
-            board.wall.take(wall, &mut self.due);
-            board.steady.take(steady, &mut self.due);
+            board.wall.take(wall, &mut due);
+            board.steady.take(steady, &mut due);
         }
-        for entry in &self.due {
-            fire(shared, entry, now, &mut self.verdicts);
-        }
-        let alarms: Vec<_> = self.due.drain(..).filter_map(|entry| next(shared, entry)).collect();
+        let fired = burst::fire_all(shared, due, now).await;
+        let alarms: Vec<_> = fired.into_iter().filter_map(|wake| next(shared, wake)).collect();
         let mut board = shared.board();
         let entries = board.entries.len();
         for (entry, clock, alarm) in alarms {
@@ -84,7 +81,7 @@ impl Turn {
             let mut state = entry.state();
             if state.plan.clock() == Clock::Wall {
                 state.plan.plan_from(wall);
-                let alarm = entry.arm(&state);
+                let alarm = entry.arm(&mut state);
                 drop(state);
                 if let Some(alarm) = alarm {
                     shared.wake_at(&entry, alarm);
@@ -94,11 +91,18 @@ impl Turn {
     }
 }
 
+/// What is worked with while schedules are fired, one after the other.
+#[derive(Default)]
+pub(crate) struct Desk {
+    verdicts: Vec<Verdict>,
+    admitted: Vec<Admitted>,
+}
+
 /// Starts what is due of one schedule.
-fn fire(shared: &Arc<Shared>, entry: &Arc<Entry>, now: Now, verdicts: &mut Vec<Verdict>) {
-    verdicts.clear();
+pub(crate) fn fire(shared: &Arc<Shared>, wake: &Wake, now: Now, desk: &mut Desk) {
+    let Wake { entry, alarm } = wake;
     let mut state = entry.state();
-    if state.is_removed {
+    if state.is_removed || !entry.is_armed(*alarm) {
         return;
     }
     let (clock, jitter) = (state.plan.clock(), state.plan.jitter());
@@ -106,11 +110,11 @@ fn fire(shared: &Arc<Shared>, entry: &Arc<Entry>, now: Now, verdicts: &mut Vec<V
         Clock::Wall => nanos::of_wall(now.wall),
         Clock::Steady => nanos::of(now.steady),
     };
-    state.plan.look(by_clock, verdicts);
-    let past = &mut state.past;
-    let mut firings = Vec::new();
-    for verdict in &*verdicts {
-        match *verdict {
+    state.plan.look(by_clock, &mut desk.verdicts);
+    let mut to_claim = Vec::new();
+    for verdict in desk.verdicts.drain(..) {
+        let past = &mut state.past;
+        match verdict {
             Verdict::Missed { latest, count } => {
                 tracing::warn!(schedule = %entry.name, "{count} times were missed");
                 past.counts.misfires += count;
@@ -125,27 +129,35 @@ fn fire(shared: &Arc<Shared>, entry: &Arc<Entry>, now: Now, verdicts: &mut Vec<V
                 } else {
                     past.counts.misfires += 1;
                 }
-                firings.push(Pending::new(on_the_wall(clock, slot, now), cause, missed));
+                let pending = Pending::new(on_the_wall(clock, slot, now), cause, missed);
+                if entry.is_stored() {
+                    to_claim.push(pending);
+                } else {
+                    // Nobody is to be told of one that is refused: there is no claim.
+                    desk.admitted.extend(entry.admit_to(&mut state, pending).0);
+                }
             }
         }
     }
     drop(state);
-    #[cfg(feature = "store")]
-    if entry.is_stored && !firings.is_empty() {
-        shared.begins();
-        drop(shared.runtime().spawn(crate::claims::dispatch(shared.clone(), entry.clone(), firings)));
-        return;
+    for admitted in desk.admitted.drain(..) {
+        shared.launch(entry, admitted);
     }
-    for pending in firings {
-        shared.dispatch(entry, pending);
+    #[cfg(feature = "store")]
+    if !to_claim.is_empty() {
+        shared.begins();
+        drop(shared.runtime().spawn(crate::claims::dispatch(shared.clone(), entry.clone(), to_claim)));
     }
 }
 
 /// When to look at it again.
-fn next(shared: &Shared, entry: Arc<Entry>) -> Option<(Arc<Entry>, Clock, (i64, u64))> {
+fn next(shared: &Shared, Wake { entry, alarm }: Wake) -> Option<(Arc<Entry>, Clock, (i64, u64))> {
     let mut state = entry.state();
-    state.plan.forward();
-    let (clock, alarm) = (state.plan.clock(), entry.arm(&state));
+    if !entry.is_armed(alarm) {
+        // An alarm that has been replaced.
+        return None;
+    }
+    let (clock, alarm) = (state.plan.clock(), entry.arm(&mut state));
     drop(state);
     // One that is being claimed is not over yet; who claims looks then.
     if alarm.is_none() && !entry.is_stored() {

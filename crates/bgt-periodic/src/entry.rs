@@ -11,7 +11,7 @@ use bgt_core::{Cancel, CancelReason, RunId};
 use crate::job::Job;
 use crate::plan::{Admission, Plan};
 use crate::statistics::{End, Past};
-use crate::{Cause, Now, Schedule, Skipped, Tick};
+use crate::{Cause, Now, Schedule, Skipped, Tick, nanos};
 
 pub(crate) struct Entry {
     pub(crate) name: Arc<str>,
@@ -28,17 +28,37 @@ pub(crate) struct Entry {
 pub(crate) struct State {
     pub(crate) plan: Plan<Pending>,
     pub(crate) past: Past,
-    /// Made with the first firing, and anew when it has been used.
-    cancel: Option<Cancel>,
+    /// What firings are stopped by that start now: made with the first, and anew when it has been used.
+    switch: Option<Arc<Cancel>>,
+    /// Those that have been used, while there are firings that they belong to.
+    used: Vec<Arc<Cancel>>,
     pub(crate) is_removed: bool,
     #[cfg(feature = "store")]
     finished: u64,
 }
 
 impl State {
-    /// What firings are stopped by.
-    fn cancel(&mut self) -> Cancel {
-        self.cancel.get_or_insert_default().clone()
+    /// What a firing is stopped by that starts now.
+    fn switch(&mut self) -> Arc<Cancel> {
+        self.switch.get_or_insert_default().clone()
+    }
+
+    /// Asks what runs to stop, if it has not been asked.
+    fn ask(&mut self, reason: CancelReason) {
+        // Whoever has it is a firing.
+        if let Some(switch) = self.switch.take_if(|switch| Arc::strong_count(switch) > 1) {
+            switch.cancel_because(reason);
+            self.used.push(switch);
+        }
+    }
+
+    /// Asks what runs to stop; what has been asked before is not given any more time.
+    fn stop(&mut self, reason: CancelReason) {
+        self.used.retain(|switch| Arc::strong_count(switch) > 1);
+        for switch in &self.used {
+            switch.cancel_because(reason);
+        }
+        self.ask(reason);
     }
 }
 
@@ -54,7 +74,7 @@ pub(crate) struct Pending {
 }
 
 /// A firing that may start, and what it is stopped by. Both under one lock: who replaces it must not miss it.
-pub(crate) type Admitted = (Pending, Cancel);
+pub(crate) type Admitted = (Pending, Arc<Cancel>);
 
 /// A firing that is not to start, and why.
 pub(crate) type Refused = (Pending, Skipped);
@@ -84,7 +104,8 @@ impl Entry {
             state: Mutex::new(State {
                 plan,
                 past: Past::default(),
-                cancel: None,
+                switch: None,
+                used: Vec::new(),
                 is_removed: false,
                 #[cfg(feature = "store")]
                 finished: 0,
@@ -118,31 +139,34 @@ impl Entry {
         state.finished
     }
 
-    /// The next alarm, which takes the place of the one before: its time, by the trigger's clock, and its number.
-    pub(crate) fn arm(&self, state: &State) -> Option<(i64, u64)> {
+    /// Finds the next time and sets an alarm for it, which takes the place of the one before: its time, by the trigger's clock, and
+    /// its number.
+    pub(crate) fn arm(&self, state: &mut State) -> Option<(i64, u64)> {
+        state.plan.forward();
         let alarm = self.alarm.fetch_add(1, Ordering::AcqRel) + 1;
         let at = state.plan.wakes_at().filter(|_| !state.is_removed)?;
         Some((at, alarm))
     }
 
-    /// May it start? Those that may not are put down in the history.
+    /// May it start?
     pub(crate) fn admit(&self, pending: Pending) -> (Option<Admitted>, Vec<Refused>) {
-        let mut state = self.state();
-        let state = &mut *state;
+        self.admit_to(&mut self.state(), pending)
+    }
+
+    /// May it start? Those that may not are put down in the history.
+    pub(crate) fn admit_to(&self, state: &mut State, pending: Pending) -> (Option<Admitted>, Vec<Refused>) {
         if state.is_removed {
             return (None, self.refuse(state, [(pending, Skipped::Stopped)]));
         }
         let cause = pending.cause;
         match state.plan.admit(pending, cause) {
-            Admission::Run(pending) => (Some((pending, state.cancel())), Vec::new()),
+            Admission::Run(pending) => (Some((pending, state.switch())), Vec::new()),
             Admission::Waits => (None, Vec::new()),
             Admission::Skip(pending, reason) => (None, self.refuse(state, [(pending, reason)])),
             Admission::Replaces(replaced) => {
                 let replaced = replaced.into_iter().map(|pending| (pending, Skipped::Replaced));
                 let refused = self.refuse(state, replaced);
-                if let Some(cancel) = state.cancel.take() {
-                    cancel.cancel();
-                }
+                state.ask(CancelReason::Caller);
                 (None, refused)
             }
         }
@@ -162,13 +186,19 @@ impl Entry {
         refused
     }
 
-    pub(crate) fn ended(&self, tick: &Tick, end: End, now: Now) -> (Option<Admitted>, Option<(i64, u64)>) {
+    /// Puts down how a firing has ended. Answers the one whose turn it is, and the next alarm if it was waiting for this.
+    pub(crate) fn ended(
+        &self,
+        tick: &Tick,
+        end: End,
+        now: impl FnOnce() -> Now,
+    ) -> (Option<Admitted>, Option<(i64, u64)>) {
         let mut state = self.state();
         let state = &mut *state;
         let was_waiting_for_it = state.plan.wakes_at().is_none();
         state.past.ran(tick, end, self.schedule.history);
-        let next = state.plan.ended(crate::nanos::of(now.steady));
-        let next = next.map(|pending| (pending, state.cancel()));
+        let next = state.plan.ended(|| nanos::of(now().steady));
+        let next = next.map(|pending| (pending, state.switch()));
         let is_planned = was_waiting_for_it && state.plan.wakes_at().is_some();
         (next, if is_planned { self.arm(state) } else { None })
     }
@@ -185,12 +215,7 @@ impl Entry {
 
     /// Asks what runs to stop; again, it is not given any more time.
     pub(crate) fn stop_running(&self, reason: CancelReason) {
-        let state = self.state();
-        if state.plan.running() > 0 {
-            if let Some(cancel) = &state.cancel {
-                cancel.cancel_because(reason);
-            }
-        }
+        self.state().stop(reason);
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Firing {
     shared: Arc<Shared>,
     entry: Arc<Entry>,
     tick: Tick,
-    cancel: Cancel,
+    cancel: Arc<Cancel>,
     #[cfg(feature = "store")]
     lease: Option<bgt_store::SlotLease>,
     is_over: bool,
@@ -89,11 +89,10 @@ impl Firing {
 
     fn put_down(&mut self, end: End) -> Option<Admitted> {
         self.is_over = true;
-        let now = self.shared.engine.now();
         if let Some(error) = &end.error {
             tracing::warn!(schedule = %self.entry.name, run = %self.tick.run, "{error}");
         }
-        let (next, alarm) = self.entry.ended(&self.tick, end, now);
+        let (next, alarm) = self.entry.ended(&self.tick, end, || self.shared.engine.now());
         if let Some(alarm) = alarm {
             self.shared.wake_at(&self.entry, alarm);
         }

@@ -7,7 +7,6 @@ use std::time::SystemTime;
 use bgt_core::{CancelReason, RunId};
 
 use crate::entry::{Entry, Pending};
-use crate::firing::Firing;
 use crate::scheduler::Owner;
 use crate::trigger::Clock;
 use crate::{Cause, NotRun, Record, Schedule, Statistics, nanos};
@@ -99,7 +98,7 @@ impl ScheduleHandle {
             Clock::Steady => nanos::of(now.steady),
         };
         state.plan.resume(now, catches_up);
-        let alarm = self.entry.arm(&state);
+        let alarm = self.entry.arm(&mut state);
         drop(state);
         if let Some(alarm) = alarm {
             self.owner.shared.wake_at(&self.entry, alarm);
@@ -120,8 +119,7 @@ impl ScheduleHandle {
         let refusal = refused.iter().find(|(pending, _)| pending.run == run).map(|(_, reason)| *reason);
         shared.settle(&self.entry, refused);
         if let Some(admitted) = admitted {
-            let firing = Firing::new(shared.clone(), self.entry.clone(), admitted);
-            self.entry.job.clone().launch(firing);
+            shared.launch(&self.entry, admitted);
         }
         refusal.map_or(Ok(run), |reason| Err(NotRun { reason }))
     }

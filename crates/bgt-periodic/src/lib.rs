@@ -36,6 +36,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod burst;
 #[cfg(feature = "store")]
 mod claims;
 mod cron;

@@ -87,7 +87,8 @@ impl<P> Plan<P> {
 
     /// The next slots, jitter included, as far as they are known.
     pub(crate) fn preview(&self, n: usize) -> Vec<i64> {
-        let slots = std::iter::successors(self.next, |slot| self.trigger.next_after(*slot));
+        let first = self.next.or_else(|| self.trigger.next_after(self.done));
+        let slots = std::iter::successors(first, |slot| self.trigger.next_after(*slot));
         slots.take(n).map(|slot| slot.saturating_add(self.rules.jitter)).collect()
     }
 
@@ -184,12 +185,13 @@ impl<P> Plan<P> {
         }
     }
 
-    /// A firing has ended; the one whose turn it is now runs.
-    pub(crate) fn ended(&mut self, now: i64) -> Option<P> {
+    /// A firing has ended; the one whose turn it is now runs. Few schedules need to know when.
+    pub(crate) fn ended(&mut self, now: impl FnOnce() -> i64) -> Option<P> {
         self.running = self.running.saturating_sub(1);
         let next = self.waiting.pop_front();
         self.running += u32::from(next.is_some());
         if let (Trigger::AfterCompletion { after }, 0) = (&self.trigger, self.running) {
+            let now = now();
             (self.done, self.next) = (now, now.checked_add(*after));
         }
         next

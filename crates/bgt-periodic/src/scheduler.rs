@@ -173,8 +173,8 @@ impl Scheduler {
     fn insert(&self, entry: &Arc<Entry>) -> Result<(), ScheduleError> {
         let shared = &self.owner.shared;
         let (clock, alarm) = {
-            let state = entry.state();
-            (state.plan.clock(), entry.arm(&state))
+            let mut state = entry.state();
+            (state.plan.clock(), entry.arm(&mut state))
         };
         let mut board = shared.board();
         if board.is_stopped {

@@ -9,7 +9,7 @@ use tokio::runtime::Handle as Runtime;
 use tokio::sync::Notify;
 
 use crate::engine::Engine;
-use crate::entry::{Entry, Pending, Refused};
+use crate::entry::{Admitted, Entry, Pending, Refused};
 use crate::firing::Firing;
 use crate::heap::Heap;
 use crate::trigger::Clock;
@@ -71,15 +71,19 @@ impl Shared {
 
     /// The runtime that everything is on; whoever comes first starts the driver.
     pub(crate) fn start(self: &Arc<Self>) {
-        self.runtime.get_or_init(|| {
-            let runtime = Runtime::current();
+        let mut is_first = false;
+        let runtime = self.runtime.get_or_init(|| {
+            is_first = true;
+            Runtime::current()
+        });
+        // Not before it is known: on another thread the driver may ask for it at once.
+        if is_first {
             drop(runtime.spawn(crate::driver::drive(self.clone())));
             #[cfg(feature = "store")]
             if self.claims.is_some() {
                 drop(runtime.spawn(crate::claims::keep(self.clone())));
             }
-            runtime
-        });
+        }
     }
 
     pub(crate) fn runtime(&self) -> Runtime {
@@ -106,9 +110,14 @@ impl Shared {
         let (admitted, refused) = entry.admit(pending);
         self.settle(entry, refused);
         if let Some(admitted) = admitted {
-            let firing = Firing::new(self.clone(), entry.clone(), admitted);
-            entry.job.clone().launch(firing);
+            self.launch(entry, admitted);
         }
+    }
+
+    /// Starts a firing that may start now.
+    pub(crate) fn launch(self: &Arc<Self>, entry: &Arc<Entry>, admitted: Admitted) {
+        let firing = Firing::new(self.clone(), entry.clone(), admitted);
+        entry.job.clone().launch(firing);
     }
 
     /// Tells the store of firings that did not start.

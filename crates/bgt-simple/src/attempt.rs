@@ -42,7 +42,8 @@ async fn outcome<T: Task>(task: &T, cx: Context, control: &Control, cancel: &Can
         () = at(until) => CancelReason::Deadline,
     };
     control.ask(reason);
-    match stop(task, Pin::new(&mut work), reason, control, cancel).await {
+    // Rare, and as large as all the rest: the future of a run is not to carry it along.
+    match Box::pin(stop(task, Pin::new(&mut work), reason, control, cancel)).await {
         // It finished its work in the time it was given.
         Some(Ok(value)) => Outcome::Answered(Ok(value)),
         Some(Err(answer)) => Outcome::Stopped { reason, answer: Some(answer) },

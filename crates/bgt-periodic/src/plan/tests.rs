@@ -96,7 +96,7 @@ fn after_completion_waits_for_the_end() {
     assert_eq!(look(&mut plan, 10), [scheduled(10)]);
     assert!(matches!(plan.admit(1, Cause::Scheduled), Admission::Run(1)));
     assert_eq!(plan.wakes_at(), None);
-    assert_eq!((plan.ended(33), plan.wakes_at()), (None, Some(43)));
+    assert_eq!((plan.ended(|| 33), plan.wakes_at()), (None, Some(43)));
     // Too late by policy: it goes on from there all the same.
     assert_eq!((look(&mut plan, 90), plan.wakes_at()), (vec![Missed { latest: 43, count: 1 }], Some(100)));
 }
@@ -107,7 +107,7 @@ fn a_single_time_is_over_when_it_has_run() {
     assert!(!plan.is_over());
     assert_eq!(look(&mut plan, 10), [scheduled(10)]);
     assert!(matches!(plan.admit(1, Cause::Scheduled), Admission::Run(1)) && !plan.is_over());
-    assert!(plan.ended(11).is_none() && plan.is_over());
+    assert!(plan.ended(|| 11).is_none() && plan.is_over());
 }
 
 /// What becomes of four firings while the first runs, and who follows it.
@@ -121,7 +121,7 @@ fn overlap(overlap: Overlap, cause: Cause) -> (Vec<String>, Vec<u32>) {
         Admission::Skip(_, reason) => format!("{reason:?}"),
     });
     let said = said.collect();
-    let followers = std::iter::from_fn(|| if plan.running() > 0 { Some(plan.ended(0)) } else { None });
+    let followers = std::iter::from_fn(|| if plan.running() > 0 { Some(plan.ended(|| 0)) } else { None });
     (said, followers.flatten().collect())
 }
 

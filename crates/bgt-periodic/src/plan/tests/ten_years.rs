@@ -264,7 +264,7 @@ impl World {
         let (_, firing) = self.running.pop_first().expect("one that runs");
         assert!(self.waiting.remove(&firing), "firing {firing} has had its answer");
         self.ran += 1;
-        if let Some(next) = self.plan.ended(self.steady) {
+        if let Some(next) = self.plan.ended(|| self.steady) {
             self.run(next);
         }
     }
