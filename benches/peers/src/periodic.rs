@@ -7,13 +7,8 @@ use bgt_benches::periodic::{Firings, Held, Making, Rival};
 use tokio_cron_scheduler::{Job, JobScheduler};
 
 /// All of them.
-pub const RIVALS: &[Rival] = &[Rival {
-    name: "tokio-cron-scheduler",
-    one: Some(one),
-    many: Some(many),
-    takes: Duration::from_millis(2500),
-    add: Some(add),
-}];
+pub const RIVALS: &[Rival] =
+    &[Rival { name: "tokio-cron-scheduler", one: Some(one), many: Some(many), add: Some(add) }];
 
 /// Stops when it is dropped: what it spawned goes on otherwise until the runtime ends.
 struct Stops(JobScheduler);
@@ -27,8 +22,12 @@ impl Drop for Stops {
     }
 }
 
+/// Of its default of 200 jobs it holds back, those beyond are lost when all are due at once (its issue 61): of ten thousand, 225
+/// were fired. So this is with room for all.
+const ROOM: usize = 20_000;
+
 async fn started() -> bgt_benches::Result<JobScheduler> {
-    let jobs = JobScheduler::new().await?;
+    let jobs = JobScheduler::new_with_channel_size(ROOM).await?;
     jobs.start().await?;
     Ok(jobs)
 }
@@ -46,13 +45,12 @@ fn one(firings: Arc<Firings>) -> Making {
     })
 }
 
-fn many(count: usize, at: SystemTime, firings: Arc<Firings>) -> Making {
+fn many(count: usize, firings: Arc<Firings>) -> Making {
     Box::pin(async move {
-        let jobs = JobScheduler::new().await?;
+        let jobs = JobScheduler::new_with_channel_size(ROOM).await?;
         for _ in 0..count {
             let firings = firings.clone();
-            let remaining = at.duration_since(SystemTime::now())?;
-            jobs.add(Job::new_one_shot(remaining, move |_id, _jobs| firings.fired(at))?).await?;
+            jobs.add(Job::new("* * * * * *", move |_id, _jobs| firings.fired_this_second())?).await?;
         }
         jobs.start().await?;
         Ok(Box::new(Stops(jobs)) as Held)

@@ -1,7 +1,7 @@
 //! The ledger: how late each firing was, and how many there were.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
@@ -12,6 +12,8 @@ use crate::Result;
 #[derive(Debug)]
 pub struct Firings {
     wanted: usize,
+    /// The whole second since 1970 that is measured, if it is only one.
+    second: AtomicU64,
     count: AtomicUsize,
     // Each thread has its own, or the ledger would be the queue that is measured.
     late: [Mutex<Vec<Duration>>; 16],
@@ -30,7 +32,24 @@ impl Firings {
     #[must_use]
     pub fn of(wanted: usize) -> Self {
         let late = std::array::from_fn(|_| Mutex::new(Vec::with_capacity(wanted)));
-        Self { wanted, count: AtomicUsize::new(0), late, done: Notify::new() }
+        Self { wanted, second: AtomicU64::new(0), count: AtomicUsize::new(0), late, done: Notify::new() }
+    }
+
+    /// Measures the second whole second from now on. With the first one everybody gets warm.
+    pub(super) fn measure_a_second(&self) {
+        self.second.store(since_1970(SystemTime::now()).as_secs() + 2, Ordering::Release);
+    }
+
+    /// One has been fired that was for the whole second that has just begun.
+    ///
+    /// # Panics
+    ///
+    /// Where another one has.
+    pub fn fired_this_second(&self) {
+        let late = since_1970(SystemTime::now());
+        if late.as_secs() == self.second.load(Ordering::Acquire) {
+            self.note(Duration::from_nanos(late.subsec_nanos().into()));
+        }
     }
 
     /// One has been fired that was for this time.
@@ -39,7 +58,10 @@ impl Firings {
     ///
     /// Where another one has.
     pub fn fired(&self, at: SystemTime) {
-        let late = SystemTime::now().duration_since(at).unwrap_or_default();
+        self.note(SystemTime::now().duration_since(at).unwrap_or_default());
+    }
+
+    fn note(&self, late: Duration) {
         SHARD.with(|shard| self.late[*shard].lock().expect("nobody panics").push(late));
         if self.count.fetch_add(1, Ordering::AcqRel) + 1 == self.wanted {
             self.done.notify_one();
@@ -57,4 +79,8 @@ impl Firings {
         let rank = (late.len() * 99).div_ceil(100).max(1) - 1;
         Ok(late[rank].as_secs_f64() * 1000.0)
     }
+}
+
+fn since_1970(time: SystemTime) -> Duration {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }

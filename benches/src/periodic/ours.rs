@@ -1,7 +1,7 @@
 //! Ours.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bgt_periodic::{Schedule, Scheduler, Tick, task_fn, with_tick};
 
@@ -21,16 +21,16 @@ pub(super) fn one(firings: Arc<Firings>) -> Making {
     })
 }
 
-pub(super) fn many(count: usize, at: SystemTime, firings: Arc<Firings>) -> Making {
+pub(super) fn many(count: usize, firings: Arc<Firings>) -> Making {
     Box::pin(async move {
         let scheduler = Scheduler::new();
         for n in 0..count {
             let firings = firings.clone();
             let job = task_fn("tell", move |_cx| {
-                firings.fired(at);
+                firings.fired_this_second();
                 async { Ok(()) }
             });
-            scheduler.add(format!("schedule-{n}"), Schedule::at(at), job).await?;
+            scheduler.add(format!("schedule-{n}"), Schedule::cron("* * * * * *"), job).await?;
         }
         Ok(Box::new(scheduler) as Held)
     })

@@ -16,8 +16,8 @@ pub type Held = Box<dyn Any + Send>;
 /// A rival that is made ready.
 pub type Making = Pin<Box<dyn Future<Output = Result<Held>> + Send>>;
 
-/// So many that fire at one time, in one ledger.
-pub type Many = fn(usize, SystemTime, Arc<Firings>) -> Making;
+/// So many that fire every whole second, in one ledger.
+pub type Many = fn(usize, Arc<Firings>) -> Making;
 
 /// Another way to fire on time. What it cannot do is left out.
 #[derive(Clone, Copy)]
@@ -26,10 +26,8 @@ pub struct Rival {
     pub name: &'static str,
     /// One that fires again and again, as often as it can, each firing told.
     pub one: Option<fn(Arc<Firings>) -> Making>,
-    /// So many that fire once at this time, each told. They are all there before it comes.
+    /// So many that fire every whole second, each told.
     pub many: Option<Many>,
-    /// How long it takes to get so many ready.
-    pub takes: Duration,
     /// So many for every new year, which are not fired here.
     pub add: Option<fn(usize) -> Making>,
 }
@@ -38,23 +36,24 @@ pub(super) const OWN_CRATES: &[Rival] = &[Rival {
     name: "tokio-interval",
     one: None,
     many: Some(intervals),
-    takes: Duration::from_millis(300),
     add: None,
 }];
 
 /// What people write first: a task for each, with an interval of tokio.
-fn intervals(count: usize, at: SystemTime, firings: Arc<Firings>) -> Making {
+fn intervals(count: usize, firings: Arc<Firings>) -> Making {
     Box::pin(async move {
-        let start = Instant::now() + at.duration_since(SystemTime::now())?;
+        let passed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.subsec_nanos();
+        let second = Duration::from_secs(1);
+        let start = Instant::now() + second - Duration::from_nanos(passed.into());
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..count {
             let firings = firings.clone();
             tasks.spawn(async move {
-                let mut interval = interval_at(start, Duration::from_secs(3600));
+                let mut interval = interval_at(start, second);
                 interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
                 loop {
                     interval.tick().await;
-                    firings.fired(at);
+                    firings.fired_this_second();
                 }
             });
         }

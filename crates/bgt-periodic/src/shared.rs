@@ -105,7 +105,8 @@ impl Shared {
         }
     }
 
-    /// Starts a firing, if it may start now.
+    /// Starts a firing that was claimed, if it may start now.
+    #[cfg(feature = "store")]
     pub(crate) fn dispatch(self: &Arc<Self>, entry: &Arc<Entry>, pending: Pending) {
         let (admitted, refused) = entry.admit(pending);
         self.settle(entry, refused);

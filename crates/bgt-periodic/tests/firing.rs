@@ -309,6 +309,48 @@ async fn overlap_replaces_what_runs() {
 }
 
 #[tokio::test]
+async fn what_was_replaced_and_does_not_end_can_be_ended_by_force() {
+    let clock = ManualClock::new();
+    let scheduler = Scheduler::builder().engine(clock.clone()).build();
+    let (sender, mut begun) = tokio::sync::mpsc::unbounded_channel();
+    let stubborn = task_fn("stubborn", move |cx: bgt_periodic::Context| {
+        let _ = sender.send(());
+        async move {
+            cx.cancelled().await;
+            std::future::pending::<Result<(), TaskError>>().await
+        }
+    });
+    let stubborn = stubborn.stop_budget(MINUTE * 60);
+    let handle = scheduler.add("stubborn", every_minute().overlap(Overlap::Replace), stubborn).await.unwrap();
+    clock.settled().await;
+    clock.advance(MINUTE);
+    begun.recv().await.unwrap();
+    clock.advance(MINUTE);
+    clock.settled().await;
+    assert_eq!((handle.statistics().running, handle.statistics().waiting), (1, 1));
+    handle.cancel_running();
+    begun.recv().await.expect("the one that has waited");
+    assert_eq!((handle.statistics().cancelled, handle.statistics().running), (1, 1));
+}
+
+#[tokio::test]
+async fn what_is_cancelled_is_what_runs_and_not_what_comes_next() {
+    let mut held = held(every_minute()).await;
+    for n in 1..3 {
+        held.minutes(1).await;
+        held.begun.recv().await.unwrap();
+        held.handle.cancel_running();
+        held.handle.idle().await;
+        held.minutes(1).await;
+        held.begun.recv().await.unwrap();
+        held.end.add_permits(1);
+        held.handle.idle().await;
+        let statistics = held.handle.statistics();
+        assert_eq!((statistics.cancelled, statistics.succeeded), (n, n), "{:?}", held.handle.history());
+    }
+}
+
+#[tokio::test]
 async fn after_completion_counts_from_the_end() {
     let mut held = held(Schedule::after_completion(MINUTE)).await;
     held.minutes(1).await;
