@@ -32,12 +32,8 @@ pub struct Rival {
     pub add: Option<fn(usize) -> Making>,
 }
 
-pub(super) const OWN_CRATES: &[Rival] = &[Rival {
-    name: "tokio-interval",
-    one: None,
-    many: Some(intervals),
-    add: None,
-}];
+pub(super) const OWN_CRATES: &[Rival] =
+    &[Rival { name: "tokio-interval", one: None, many: Some(intervals), add: None }];
 
 /// What people write first: a task for each, with an interval of tokio.
 fn intervals(count: usize, firings: Arc<Firings>) -> Making {

@@ -9,7 +9,9 @@ use tokio::runtime::Handle as Runtime;
 use tokio::sync::Notify;
 
 use crate::engine::Engine;
-use crate::entry::{Admitted, Entry, Pending, Refused};
+#[cfg(feature = "store")]
+use crate::entry::Pending;
+use crate::entry::{Admitted, Entry, Refused};
 use crate::firing::Firing;
 use crate::heap::Heap;
 use crate::trigger::Clock;

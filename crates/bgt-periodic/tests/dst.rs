@@ -149,17 +149,18 @@ const VECTORS: &[Vector] = &[
         "2026-04-04T12:00-03:00",
         &["2026-04-04T23:30-03:00", "2026-04-05T23:30-04:00"],
     ),
+    // Of years that are over: Cuba has thought better of it since, which some systems' data know and some do not.
     (
         "America/Havana",
         "0 0 * * *",
-        "2026-03-07T12:00-05:00",
-        &["2026-03-08T01:00-04:00", "2026-03-09T00:00-04:00"],
+        "2025-03-08T12:00-05:00",
+        &["2025-03-09T01:00-04:00", "2025-03-10T00:00-04:00"],
     ),
     (
         "America/Havana",
         "30 0 * * *",
-        "2026-10-31T12:00-04:00",
-        &["2026-11-01T00:30-04:00", "2026-11-02T00:30-05:00"],
+        "2025-11-01T12:00-04:00",
+        &["2025-11-02T00:30-04:00", "2025-11-03T00:30-05:00"],
     ),
     (
         "Asia/Beirut",
@@ -335,12 +336,17 @@ fn shown(time: SystemTime, zone: &str) -> String {
 
 #[test]
 fn next_times_are_those_of_the_vectors() {
+    let mut wrong = Vec::new();
     for (zone, pattern, from, expected) in VECTORS {
         let next = Schedule::cron(*pattern).zone(zone).next(time(from), expected.len()).unwrap();
         let show = |times: &[SystemTime]| -> Vec<_> { times.iter().map(|time| shown(*time, zone)).collect() };
         let expected: Vec<_> = expected.iter().map(|text| time(text)).collect();
-        assert_eq!(show(&next), show(&expected), "{pattern} in {zone} after {from}");
+        if next != expected {
+            let (next, expected) = (show(&next), show(&expected));
+            wrong.push(format!("{pattern} in {zone} after {from}: {next:?}, not {expected:?}"));
+        }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[tokio::test]
@@ -362,7 +368,10 @@ async fn firings_are_those_of_the_vectors() {
             assert!(ticks.try_recv().is_err(), "{pattern} in {zone} fires before {shown}");
             clock.advance(expected.duration_since(now).unwrap());
             now = expected;
-            let tick = ticks.recv().await.unwrap();
+            clock.settled().await;
+            handle.idle().await;
+            let tick =
+                ticks.try_recv().unwrap_or_else(|_| panic!("{pattern} in {zone} does not fire at {shown}"));
             assert_eq!(tick.scheduled_at, expected, "{pattern} in {zone}: {shown}");
         }
         handle.idle().await;
