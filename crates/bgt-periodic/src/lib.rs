@@ -62,9 +62,12 @@ mod trigger;
 mod zone;
 
 pub use bgt_simple::*;
+#[cfg(feature = "sqlite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+pub use bgt_store::SqliteStore;
 #[cfg(feature = "store")]
 #[cfg_attr(docsrs, doc(cfg(feature = "store")))]
-pub use bgt_store::{NewHost, Store, StoreError};
+pub use bgt_store::{MemoryStore, NewHost, Store, StoreError};
 #[cfg(feature = "tokio-cron")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tokio-cron")))]
 pub use engine::TokioCron;

@@ -277,8 +277,10 @@ impl Schedule {
     }
 
     pub(crate) fn rules(&self, name: &str, resolution: Duration) -> Rules {
+        let jitter = crate::jitter::of(name, nanos::of(self.jitter));
         Rules {
-            jitter: crate::jitter::of(name, nanos::of(self.jitter)),
+            // In steps that every system's clock can show: on Windows it moves by 100 ns.
+            jitter: jitter - jitter % 1000,
             tolerance: nanos::of(self.tolerance.saturating_add(resolution)),
             overlap: self.overlap,
             misfire: self.misfire,

@@ -5,7 +5,7 @@ mod support;
 use std::time::{Duration, SystemTime};
 
 use bgt_periodic::{
-    Cause, ManualClock, Misfire, Outcome, Overlap, Schedule, ScheduleError, Scheduler, task_fn,
+    Cause, Engine, ManualClock, Misfire, Outcome, Overlap, Schedule, ScheduleError, Scheduler, task_fn,
 };
 use support::{Fired, all, ticks};
 
@@ -86,6 +86,17 @@ async fn next_foretells_what_is_fired_jitter_included() {
         assert_eq!((tick.fired_at, tick.scheduled_at), (due, due - jitter));
         now = due;
     }
+}
+
+#[tokio::test]
+async fn what_is_made_up_for_is_not_delayed_again() {
+    let clock = ManualClock::new();
+    let schedule = Schedule::cron("@hourly").jitter(Duration::from_secs(600));
+    let Fired { mut ticks, scheduler: _scheduler, .. } = ticks(&clock, "spread", schedule).await;
+    clock.advance(MINUTE * (8 * 60 + 20));
+    let woken = clock.now().wall;
+    let tick = ticks.recv().await.unwrap();
+    assert_eq!((tick.cause, tick.missed, tick.fired_at), (Cause::CatchUp, 7, woken));
 }
 
 #[tokio::test]
