@@ -22,6 +22,8 @@ pages! {
     bgt_log: "../crates/bgt-log/README.md",
     bgt_streaming: "../crates/bgt-streaming/README.md",
     streaming_guide: "../docs/streaming.md",
+    bgt_periodic: "../crates/bgt-periodic/README.md",
+    periodic_guide: "../docs/periodic.md",
     bgt_store: "../crates/bgt-store/README.md",
     bgt_orchestrator: "../crates/bgt-orchestrator/README.md",
     simple_guide: "../docs/simple.md",
