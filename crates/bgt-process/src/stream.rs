@@ -8,8 +8,8 @@ use bgt_core::Source;
 use bgt_sys::PipeReader;
 use bytes::{Bytes, BytesMut};
 
-use crate::Capture;
 use crate::capture::Collector;
+use crate::{Capture, Captured};
 
 /// Reads this much at once, into a buffer that all runs of a thread share: a thousand quiet programs cost no memory.
 const SCRATCH: usize = 64 * 1024;
@@ -36,6 +36,12 @@ impl Stream {
     /// Whether there is nothing more to come.
     pub(crate) fn is_over(&self) -> bool {
         self.pipe.is_none()
+    }
+
+    /// What was collected so far; it is collected anew from here.
+    pub(crate) fn take_collected(&mut self) -> Captured {
+        let anew = Collector::new(self.collected.limits());
+        std::mem::replace(&mut self.collected, anew).finish()
     }
 
     /// Waits for output and collects it. Answers it as well when `copy` is set. Never answers after the end.
