@@ -1,0 +1,13 @@
+//! Work on resources that are kept warm.
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod error;
+mod resource;
+
+pub use bgt_simple::*;
+pub use deadpool::managed::{Manager, Metrics as ObjectMetrics, RecycleError, RecycleResult};
+pub use error::{BuildError, PoolError};
+pub use resource::{
+    Backoff, Drained, Factory, Lease, Leased, Managed, Metrics, Pool, PoolBuilder, Retired, factory,
+};
