@@ -125,7 +125,12 @@ pub enum BuildError {
 }
 
 /// The last lines that a worker printed before it could not be made.
-pub(crate) fn tail_of(_error: &(dyn StdError + Send + Sync + 'static)) -> String {
+#[cfg_attr(not(feature = "process"), expect(unused_variables, reason = "only workers print"))]
+pub(crate) fn tail_of(error: &(dyn StdError + Send + Sync + 'static)) -> String {
+    #[cfg(feature = "process")]
+    if let Some(crate::StartError::NotReady { tail, .. }) = error.downcast_ref() {
+        return tail.clone();
+    }
     String::new()
 }
 

@@ -4,6 +4,8 @@
 
 mod error;
 mod resource;
+#[cfg(feature = "process")]
+mod worker;
 
 pub use bgt_simple::*;
 pub use deadpool::managed::{Manager, Metrics as ObjectMetrics, RecycleError, RecycleResult};
@@ -11,3 +13,6 @@ pub use error::{BuildError, PoolError};
 pub use resource::{
     Backoff, Drained, Factory, Lease, Leased, Managed, Metrics, Pool, PoolBuilder, Retired, factory,
 };
+#[cfg(feature = "process")]
+#[cfg_attr(docsrs, doc(cfg(feature = "process")))]
+pub use worker::{Answer, Call, CallError, CallStop, Request, StartError, WorkerBuilder, WorkerPool};

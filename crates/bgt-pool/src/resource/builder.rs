@@ -148,6 +148,30 @@ impl<M: Managed> PoolBuilder<M> {
         self
     }
 
+    /// For a manager that knows when to look after the pool.
+    #[cfg(feature = "process")]
+    pub(crate) fn nudged_by(mut self, nudge: Arc<Notify>) -> Self {
+        self.nudge = nudge;
+        self
+    }
+
+    #[cfg(feature = "process")]
+    pub(crate) fn manager_mut(&mut self) -> &mut M {
+        &mut self.manager
+    }
+
+    /// As [`broken`](Self::broken), with what is wrong and the last lines that it printed, and [`worn`](Self::worn).
+    #[cfg(feature = "process")]
+    pub(crate) fn looked_at(
+        mut self,
+        broken: impl Fn(&M::Type) -> Option<(String, String)> + Send + Sync + 'static,
+        worn: impl Fn(&M::Type) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let broken = move |resource: &M::Type| broken(resource).map(|(what, tail)| Failure { what, tail });
+        self.settings.broken = Some(Box::new(broken));
+        self.worn(worn)
+    }
+
     /// Builds the pool, and starts making what is to be idle.
     ///
     /// # Errors

@@ -156,3 +156,37 @@ impl Manager for Plant {
         if self.0.refuse.load(SeqCst) { Err(Down.into()) } else { Ok(()) }
     }
 }
+
+#[cfg(feature = "process")]
+pub(crate) use workers::*;
+
+#[cfg(feature = "process")]
+mod workers {
+    use std::time::Duration;
+
+    use bgt_pool::{Command, WorkerBuilder, WorkerPool};
+
+    /// Far beyond every deadline of these tests: reaching it is a hang, not slowness.
+    pub(crate) const HANG: Duration = Duration::from_secs(60);
+
+    pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
+        tokio::time::timeout(HANG, future).await.expect("it hangs")
+    }
+
+    /// The misbehaving child as a worker, after these verbs.
+    pub(crate) fn bad_worker(first: &[&str]) -> WorkerBuilder {
+        let mut verbs = first.to_vec();
+        if !first.is_empty() {
+            verbs.push("then");
+        }
+        verbs.push("worker");
+        let (program, args) = bgt_testkit::bad(verbs);
+        WorkerPool::builder(Command::new(program).args(args)).name("bad")
+    }
+
+    /// Asks for an echo and checks it.
+    pub(crate) async fn echo(pool: &WorkerPool, text: &str) {
+        let answer = soon(async { pool.call(["echo", text]).await }).await.expect("an echo");
+        assert_eq!(answer.text(), text);
+    }
+}
