@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 
 use bgt_pool::{CallError, CallStop, Cancel, Error, ErrorKind, Exit, Retired, WorkerPool};
-use bgt_testkit::{Scratch, Sentinel, alive, assert_gone, read_pids, wait_for_pids};
+use bgt_testkit::{Ledger, Scratch, Sentinel, alive, assert_gone, read_pids};
 use support::{HANG, bad_worker, echo, soon};
 
 /// One worker that writes its pids down.
@@ -19,6 +19,12 @@ fn one(scratch: &Scratch) -> WorkerPool {
 async fn attack(pool: &WorkerPool, request: &[&str]) -> Result<String, Error> {
     let answer = soon(async { pool.call(request.to_vec()).deadline(HANG).await }).await?;
     Ok(answer.text().into_owned())
+}
+
+/// Waits until a file has so many lines. The runtime has one thread, which must not be blocked by the wait.
+async fn lines(scratch: &Scratch, file: &str, count: usize) {
+    let ledger = Ledger::at(scratch.path(file));
+    drop(tokio::task::spawn_blocking(move || ledger.wait_for_lines(count, HANG)).await.unwrap());
 }
 
 /// The pool is whole again: the next callers get what they asked for, of a worker that is not the old one; every process
@@ -156,10 +162,9 @@ async fn a_second_cancel_skips_the_grace() {
     let pids = scratch.text("pids");
     let pool = bad_worker(&["pids-to", &pids]).size(1).grace(10 * HANG).build().unwrap();
     let cancel = Cancel::new();
-    let ledger = bgt_testkit::Ledger::at(scratch.path("ledger"));
-    attack(&pool, &["append", &scratch.text("ledger"), "asked"]).await.unwrap();
-    let call = tokio::spawn(pool.call(["hang"]).cancel(&cancel).into_future());
-    let _ = ledger.wait_for_lines(1, HANG);
+    let call = pool.call(["append-and-hang", &scratch.text("ledger"), "asked"]).cancel(&cancel);
+    let call = tokio::spawn(call.into_future());
+    lines(&scratch, "ledger", 1).await;
     cancel.cancel();
     tokio::task::yield_now().await;
     cancel.cancel();
@@ -175,16 +180,13 @@ async fn a_worker_killed_from_outside_is_replaced_whether_idle_or_at_work() {
     echo(&pool, "before").await;
     kill(pool.pids()[0]);
     echo(&pool, "after an idle one was killed").await;
-    let call = tokio::spawn(pool.call(["hang"]).into_future());
-    let pid = wait_for_pids(scratch.path("pids"), 2, HANG)[1];
-    // In the middle of it, or just before: in both cases it is the worker's end that is told.
-    kill(pid);
-    let error = soon(call).await.unwrap();
-    if let Err(error) = error {
-        assert!(matches!(error.find(), Some(CallError::Crashed { .. })), "{error:?}");
-    }
-    let metrics = pool.metrics();
-    healed(&pool, &scratch, metrics.made.max(3)).await;
+    let call = pool.call(["append-and-hang", &scratch.text("ledger"), "asked"]);
+    let call = tokio::spawn(call.into_future());
+    lines(&scratch, "ledger", 1).await;
+    kill(pool.pids()[0]);
+    let error = soon(call).await.unwrap().unwrap_err();
+    assert!(matches!(error.find(), Some(CallError::Crashed { .. })), "{error:?}");
+    healed(&pool, &scratch, 3).await;
 }
 
 fn kill(pid: u32) {
@@ -204,18 +206,12 @@ async fn an_idle_worker_that_ends_or_closes_its_output_is_noticed_while_nobody_a
         let pids = scratch.text("pids");
         let pool = bad_worker(&["pids-to", &pids]).size(1).min_idle(1).build().unwrap();
         attack(&pool, request).await.unwrap();
-        let second = wait_for_pids_async(&scratch, 2).await;
-        assert_gone(&second[..1], HANG);
+        lines(&scratch, "pids", 2).await;
+        assert_gone(&read_pids(scratch.path("pids"))[..1], HANG);
         soon(pool.warm()).await.unwrap();
         assert_eq!(pool.metrics().retired(Retired::Broken), 1, "{request:?} {:?}", pool.metrics());
         healed(&pool, &scratch, 2).await;
     }
-}
-
-/// The runtime has one thread, which must not be blocked by the wait.
-async fn wait_for_pids_async(scratch: &Scratch, count: usize) -> Vec<u32> {
-    let pids = scratch.path("pids");
-    tokio::task::spawn_blocking(move || wait_for_pids(pids, count, HANG)).await.unwrap()
 }
 
 #[tokio::test]
@@ -232,7 +228,8 @@ async fn a_worker_that_grows_is_replaced_between_requests() {
     assert_eq!(pool.metrics().made, 1);
     attack(&pool, &["alloc", "100"]).await.unwrap();
     // It serves until the other one is there.
-    let first = wait_for_pids_async(&scratch, 2).await[0];
+    lines(&scratch, "pids", 2).await;
+    let first = read_pids(scratch.path("pids"))[0];
     soon(async {
         while attack(&pool, &["pid"]).await.unwrap() == first.to_string() {
             tokio::task::yield_now().await;
@@ -281,9 +278,10 @@ async fn a_drain_that_has_waited_long_enough_kills() {
     let pool = one(&scratch);
     echo(&pool, "before").await;
     attack(&pool, &["quiet-grandchild", "300"]).await.unwrap();
-    let call = tokio::spawn(pool.call(["hang"]).into_future());
+    let call = pool.call(["append-and-hang", &scratch.text("ledger"), "asked"]);
+    let call = tokio::spawn(call.into_future());
+    lines(&scratch, "ledger", 1).await;
     let pids = read_pids(scratch.path("pids"));
-    tokio::task::yield_now().await;
     soon(pool.drain(Duration::from_millis(100))).await;
     assert!(soon(call).await.unwrap().is_err());
     assert!(pool.pids().is_empty());
@@ -299,8 +297,10 @@ async fn a_pool_that_is_dropped_lets_idle_workers_end_and_kills_stubborn_ones() 
     soon(pool.warm()).await.unwrap();
     // One has a grandchild that holds its pipes.
     attack(&pool, &["quiet-grandchild", "300"]).await.unwrap();
-    let pids = wait_for_pids_async(&scratch, 3).await;
+    let pids = read_pids(scratch.path("pids"));
+    assert_eq!(pids.len(), 3);
     assert!(pids.iter().all(|pid| alive(*pid)));
     drop(pool);
+    // The runtime has one thread, and it is the runtime that ends them.
     tokio::task::spawn_blocking(move || assert_gone(&pids, HANG)).await.unwrap();
 }

@@ -3,12 +3,12 @@
 //! It is the only one who reads, so nothing that a worker writes, asked or not, at whatever moment, goes unseen; and what
 //! reaches a caller is the whole answer to that caller's request, or the error that ended the worker.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bgt_process::{CommandError, Exit, SessionOutput, SessionProgram};
 use bytes::Bytes;
-use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -37,8 +37,6 @@ pub(crate) struct Minder {
     pub(crate) desk: Arc<Desk>,
     pub(crate) orders: UnboundedReceiver<Order>,
     pub(crate) max_memory: Option<u64>,
-    /// Wakes the pool's keeper when the worker is over.
-    pub(crate) nudge: Arc<Notify>,
     /// Kills all workers of the pool.
     pub(crate) kill: CancellationToken,
 }
@@ -60,14 +58,12 @@ impl Minder {
         let why = self.until_it_is_over().await;
         self.desk.close();
         let desk = self.desk.clone();
-        let nudge = self.nudge.clone();
         desk.end(self.finish(why).await);
-        nudge.notify_one();
     }
 
     async fn until_it_is_over(&mut self) -> Why {
         let kill = self.kill.clone();
-        let mut killed = std::pin::pin!(kill.cancelled());
+        let mut killed = pin!(kill.cancelled());
         let (mut lines, mut greeted) = (Lines::default(), false);
         loop {
             let piece = tokio::select! {
@@ -173,13 +169,18 @@ impl Minder {
             tokio::join!(drain(&mut chatter), async { while stdout.next().await.is_some() {} });
         };
         let exit = {
-            let mut reading = std::pin::pin!(reading);
-            let exit = tokio::select! {
-                exit = ending => exit,
-                // A worker that is asked to end and has much to say about it must not hang in that.
-                never = async { (&mut reading).await; std::future::pending().await } => never,
+            let (mut ending, mut reading) = (pin!(ending), pin!(reading));
+            let mut all_read = false;
+            let exit = loop {
+                tokio::select! {
+                    exit = &mut ending => break exit,
+                    // A worker that is asked to end, and has much to say about it, must not hang in that.
+                    () = &mut reading, if !all_read => all_read = true,
+                }
             };
-            let _ = timeout(LAST_LOOK, reading).await;
+            if !all_read {
+                let _ = timeout(LAST_LOOK, reading).await;
+            }
             exit
         };
         let tail = chatter.output.take_tail();

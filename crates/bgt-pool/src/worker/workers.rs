@@ -79,10 +79,9 @@ impl Workers {
             desk: desk.clone(),
             orders,
             max_memory: self.max_memory,
-            nudge: self.nudge.clone(),
             kill: self.processes.kill.clone(),
         };
-        let (processes, desk) = (self.processes.clone(), desk.clone());
+        let (processes, nudge) = (self.processes.clone(), self.nudge.clone());
         processes.lock().insert(pid);
         self.processes.minders.spawn(async move {
             // Also when the runtime drops this task.
@@ -92,6 +91,7 @@ impl Workers {
                 if !desk.is_over() {
                     desk.end(End { error: CallError::ShutDown { pid }, tail: String::new() });
                 }
+                nudge.notify_one();
             });
             minder.mind().await;
         });

@@ -6,10 +6,11 @@
 use std::ffi::OsString;
 use std::process::exit;
 
+use super::ending::hang;
 use super::{Trouble, VERBS};
 use crate::number::{number, size};
 use crate::raw::{self, Stream};
-use crate::state::State;
+use crate::state::{State, append};
 use crate::sys;
 
 pub(super) fn ready(_: &mut State, arguments: &[OsString]) -> Result<(), Trouble> {
@@ -80,6 +81,10 @@ fn answer(state: &mut State, input: &mut Input, id: u32, arguments: &[String]) -
         ["then-exit", code] => {
             whole(id, "in turn");
             exit(number(code.as_ref())?);
+        }
+        ["append-and-hang", path, text] => {
+            append(path.as_ref(), format!("{text}\n").as_bytes())?;
+            hang(state, &[])?;
         }
         ["when-cancelled", how] => {
             let cancelled = input.line()?;
