@@ -10,6 +10,7 @@ mod bench;
 mod interval;
 mod line;
 mod options;
+pub mod pool;
 mod rounds;
 pub mod spawn;
 pub mod store;
