@@ -19,6 +19,7 @@
 //! | --- | --- | --- |
 //! | run one task to its end | [`Orchestrator::simple`] | `simple` |
 //! | watch a long run live | `Orchestrator::streaming` | `streaming` |
+//! | keep workers and other resources warm | `Orchestrator::worker_pool`, `Orchestrator::pool` | `pooled` |
 //!
 //! Each pattern is also a crate of its own, for those who need only that one. Everything that they share is
 //! re-exported here; the examples of such types name the crate they come from, write `bgt_orchestrator` instead.
@@ -33,6 +34,10 @@ pub use bgt_core::{
     Report, Retry, RunId, RunInfo, Runs, Sink, SinkClosed, Source, Status, Stop, Task, TaskError, TaskFn,
     UnknownPattern, UnknownStatus, Verdict, async_trait, task_fn,
 };
+/// Work on resources that are kept warm: the crate `bgt-pool`.
+#[cfg(feature = "pooled")]
+#[cfg_attr(docsrs, doc(cfg(feature = "pooled")))]
+pub use bgt_pool as pool;
 /// Run one task to its end: the crate `bgt-simple`.
 #[cfg(feature = "simple")]
 #[cfg_attr(docsrs, doc(cfg(feature = "simple")))]

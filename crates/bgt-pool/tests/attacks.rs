@@ -21,6 +21,16 @@ async fn attack(pool: &WorkerPool, request: &[&str]) -> Result<String, Error> {
     Ok(answer.text().into_owned())
 }
 
+/// Whether this request is to close stdout where nobody can see that it does.
+fn cannot_close(test: &str, request: &[&str]) -> bool {
+    let cannot = bgt_testkit::under_wine() && request[0].contains("close");
+    if cannot {
+        let name = format!("{test}: {}", request[0]);
+        bgt_testkit::skip!(name, "the console host of Wine 8 inherits the program's streams");
+    }
+    cannot
+}
+
 /// Waits until a file has so many lines. The runtime has one thread, which must not be blocked by the wait.
 async fn lines(scratch: &Scratch, file: &str, count: usize) {
     let ledger = Ledger::at(scratch.path(file));
@@ -59,6 +69,9 @@ async fn what_is_no_answer_ends_the_worker_and_reaches_nobody() {
         (&["worker-ready", "1"], |error| matches!(error, CallError::Garbage { .. })),
     ];
     for (request, wanted) in cases {
+        if cannot_close("what_is_no_answer_ends_the_worker_and_reaches_nobody", request) {
+            continue;
+        }
         let scratch = Scratch::new();
         let pool = one(&scratch);
         echo(&pool, "before").await;
@@ -91,6 +104,9 @@ async fn an_answer_too_many_too_early_or_too_late_reaches_nobody() {
     for request in
         [&["twice"][..], &["early"], &["then-print", "stray"], &["then-close"], &["then-exit", "0"]]
     {
+        if cannot_close("an_answer_too_many_too_early_or_too_late_reaches_nobody", request) {
+            continue;
+        }
         let scratch = Scratch::new();
         let pool = one(&scratch);
         let first = attack(&pool, request).await.unwrap();
@@ -179,7 +195,15 @@ async fn a_worker_killed_from_outside_is_replaced_whether_idle_or_at_work() {
     let pool = one(&scratch);
     echo(&pool, "before").await;
     kill(pool.pids()[0]);
-    echo(&pool, "after an idle one was killed").await;
+    // On Windows a pipe that nobody reads any more may take one more write: then nobody can know whether it was read.
+    match attack(&pool, &["echo", "after an idle one was killed"]).await {
+        Ok(text) => assert_eq!(text, "after an idle one was killed"),
+        Err(error) => {
+            assert!(cfg!(windows), "{error:?}");
+            assert!(matches!(error.find(), Some(CallError::Crashed { .. })), "{error:?}");
+            echo(&pool, "after an idle one was killed").await;
+        }
+    }
     let call = pool.call(["append-and-hang", &scratch.text("ledger"), "asked"]);
     let call = tokio::spawn(call.into_future());
     lines(&scratch, "ledger", 1).await;
@@ -202,6 +226,10 @@ fn kill(pid: u32) {
 #[tokio::test]
 async fn an_idle_worker_that_ends_or_closes_its_output_is_noticed_while_nobody_asks() {
     for request in [&["then-exit", "7"][..], &["then-close"], &["then-print", "stray"]] {
+        let name = "an_idle_worker_that_ends_or_closes_its_output_is_noticed_while_nobody_asks";
+        if cannot_close(name, request) {
+            continue;
+        }
         let scratch = Scratch::new();
         let pids = scratch.text("pids");
         let pool = bad_worker(&["pids-to", &pids]).size(1).min_idle(1).build().unwrap();
