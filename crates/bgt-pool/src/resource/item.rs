@@ -23,7 +23,7 @@ pub(crate) struct Item<M: Managed> {
     pub(super) uses: u64,
     /// Since when nobody has it; only kept where somebody asks.
     pub(super) idle_since: Instant,
-    /// Why it is about to be dropped; abandoned by its user without this.
+    /// Why it is about to be dropped; abandoned by its user, or drained, without this.
     pub(super) why: Option<Retired>,
     term: Term,
     /// Whether it was ever of use.
@@ -68,7 +68,7 @@ impl<M: Managed> Item<M> {
     }
 
     /// Its end, because it was found unfit.
-    pub(super) fn refuse(mut self, why: Unfit) {
+    pub(super) fn refuse(mut self: Box<Self>, why: Unfit) {
         self.note(&why);
     }
 
@@ -83,7 +83,7 @@ impl<M: Managed> Item<M> {
     }
 
     /// Its end, because of this. One that broke before it was of any use counts as one that could not be made.
-    pub(super) fn break_down(mut self, failure: Failure) {
+    pub(super) fn break_down(mut self: Box<Self>, failure: Failure) {
         self.note_failure(failure);
         self.retire(Retired::Broken);
     }
@@ -96,7 +96,7 @@ impl<M: Managed> Item<M> {
     }
 
     /// Its end.
-    pub(super) fn retire(mut self, why: Retired) {
+    pub(super) fn retire(mut self: Box<Self>, why: Retired) {
         self.why = Some(why);
     }
 
@@ -144,6 +144,7 @@ pub(super) async fn now<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output>
 impl<M: Managed> Drop for Item<M> {
     fn drop(&mut self) {
         self.yard.manager.detach(&mut self.resource);
-        self.yard.left(self.why.unwrap_or(Retired::Abandoned));
+        let unsaid = if self.yard.is_draining() { Retired::Drained } else { Retired::Abandoned };
+        self.yard.left(self.why.unwrap_or(unsaid));
     }
 }

@@ -83,7 +83,7 @@ fn let_idle_go<M: Managed>(yard: &Arc<Yard<M>>, objects: &Pool<Warm<M>>, now: In
         .flatten()
 }
 
-fn due<M: Managed>(yard: &Arc<Yard<M>>, objects: &Pool<Warm<M>>) -> Option<Item<M>> {
+fn due<M: Managed>(yard: &Arc<Yard<M>>, objects: &Pool<Warm<M>>) -> Option<Box<Item<M>>> {
     let limits = &yard.settings.limits;
     if limits.max_age.is_none() && limits.max_uses.is_none() && yard.settings.worn.is_none() {
         return None;
@@ -97,7 +97,7 @@ fn take<M: Managed>(
     objects: &Pool<Warm<M>>,
     most: usize,
     mut test: impl FnMut(&Item<M>) -> bool,
-) -> Vec<Item<M>> {
+) -> Vec<Box<Item<M>>> {
     let mut left = most;
     let mut test = |item: &Item<M>| {
         let taken = test(item) && left > 0;

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use deadpool::managed::Object;
@@ -83,7 +82,7 @@ pub(super) struct Held<M: Managed>(Option<Object<Warm<M>>>);
 
 impl<M: Managed> Held<M> {
     pub(super) fn new(object: Object<Warm<M>>) -> Self {
-        object.yard.in_use.fetch_add(1, Ordering::AcqRel);
+        object.yard.lend();
         Self(Some(object))
     }
 
@@ -94,21 +93,24 @@ impl<M: Managed> Held<M> {
     /// The resource is whole.
     pub(super) fn give_back(mut self) {
         let Some(mut object) = self.0.take() else { return };
-        let yard = object.yard.clone();
         object.used();
-        yard.in_use.fetch_sub(1, Ordering::AcqRel);
-        if yard.is_draining() {
-            Object::take(object).retire(Retired::Drained);
-        } else if let Some(failure) = object.broken() {
-            Object::take(object).break_down(failure);
-        } else if let Some(why) = object.due().filter(|_| yard.may_replace()) {
-            Object::take(object).retire(why);
-        } else if yard.has_waiting() {
-            yard.settle(Object::take(object));
-        } else {
-            drop(object);
+        let yard = &object.yard;
+        if !yard.is_draining() && object.broken().is_none() && object.due().is_none() && !yard.has_waiting() {
+            yard.got_back();
+            return drop(object);
         }
-        yard.exit();
+        let yard = yard.clone();
+        let item = Object::take(object);
+        if yard.is_draining() {
+            item.retire(Retired::Drained);
+        } else if let Some(failure) = item.broken() {
+            item.break_down(failure);
+        } else if let Some(why) = item.due().filter(|_| yard.may_replace()) {
+            item.retire(why);
+        } else {
+            yard.settle(item);
+        }
+        yard.got_back();
     }
 }
 
@@ -116,13 +118,12 @@ impl<M: Managed> Drop for Held<M> {
     fn drop(&mut self) {
         let Some(object) = self.0.take() else { return };
         let yard = object.yard.clone();
-        yard.in_use.fetch_sub(1, Ordering::AcqRel);
         let item = Object::take(object);
         match item.broken() {
             Some(failure) => item.break_down(failure),
             None => item.retire(Retired::Abandoned),
         }
-        yard.exit();
+        yard.got_back();
     }
 }
 

@@ -137,32 +137,49 @@ impl<M: Managed> Pool<M> {
     /// Cancel-safe: a dropped call leaves the queue, and a resource that was being made for it goes to the next one.
     pub async fn acquire(&self) -> Result<Lease<M>, PoolError> {
         let yard = &*self.inner.yard;
-        let caller = Caller::enter(yard)?;
+        if yard.is_draining() {
+            return Err(yard.closed());
+        }
         let mut at_once = pin!(self.inner.objects.timeout_get(&AT_ONCE));
-        let got = match now(at_once.as_mut()).await {
-            Some(got) => got,
+        match now(at_once.as_mut()).await {
+            Some(Ok(object)) => {
+                let held = Held::new(object);
+                // Nobody had counted this caller yet: a drain that began meanwhile may not have seen it.
+                if yard.is_draining() {
+                    return Err(yard.closed());
+                }
+                yard.counters.served.add();
+                Ok(Lease::new(held))
+            }
+            Some(Err(ObjectsError::Timeout(TimeoutType::Wait))) => self.queue().await,
+            Some(Err(error)) => Err(self.error(error)),
             // Its turn has come, but the resource is being made or looked at.
-            None => self.limited(at_once).await?,
-        };
-        let got = match got {
-            Err(ObjectsError::Timeout(TimeoutType::Wait)) => self.queue().await?,
-            got => got,
-        };
-        let object = got.map_err(|error| match error {
-            ObjectsError::Backend(error) => error,
-            _ => yard.closed(),
-        })?;
-        yard.counters.served.add();
-        caller.stay();
-        Ok(Lease::new(Held::new(object)))
+            None => self.wait(at_once).await,
+        }
     }
 
-    async fn queue(&self) -> Result<Result<Object<Warm<M>>, ObjectsError<PoolError>>, PoolError> {
+    async fn queue(&self) -> Result<Lease<M>, PoolError> {
+        let _queued = Queued::enter(&self.inner.yard)?;
+        self.wait(self.inner.objects.timeout_get(&NO_LIMIT)).await
+    }
+
+    async fn wait(
+        &self,
+        get: impl Future<Output = Result<Object<Warm<M>>, ObjectsError<PoolError>>>,
+    ) -> Result<Lease<M>, PoolError> {
         let yard = &*self.inner.yard;
-        let queued = Queued::enter(yard)?;
-        let got = self.limited(self.inner.objects.timeout_get(&NO_LIMIT)).await;
-        drop(queued);
-        got
+        // A drain waits for this one, and then for its lease.
+        let _caller = Caller::enter(yard)?;
+        let held = Held::new(self.limited(get).await?.map_err(|error| self.error(error))?);
+        yard.counters.served.add();
+        Ok(Lease::new(held))
+    }
+
+    fn error(&self, error: ObjectsError<PoolError>) -> PoolError {
+        match error {
+            ObjectsError::Backend(error) => error,
+            _ => self.inner.yard.closed(),
+        }
     }
 
     async fn limited<F: Future>(&self, waiting: F) -> Result<F::Output, PoolError> {
@@ -270,10 +287,10 @@ pub(super) struct Warm<M: Managed> {
 }
 
 impl<M: Managed> Manager for Warm<M> {
-    type Type = Item<M>;
+    type Type = Box<Item<M>>;
     type Error = PoolError;
 
-    async fn create(&self) -> Result<Item<M>, PoolError> {
+    async fn create(&self) -> Result<Box<Item<M>>, PoolError> {
         loop {
             let mut item = match self.yard.take()? {
                 Taken::Ready(item) => item,
@@ -289,7 +306,7 @@ impl<M: Managed> Manager for Warm<M> {
         }
     }
 
-    async fn recycle(&self, item: &mut Item<M>, metrics: &ObjectMetrics) -> RecycleResult<PoolError> {
+    async fn recycle(&self, item: &mut Box<Item<M>>, metrics: &ObjectMetrics) -> RecycleResult<PoolError> {
         item.check(metrics.recycled).await.map_err(|why| {
             item.note(&why);
             RecycleError::message("it is not fit to be handed out again")
@@ -297,17 +314,12 @@ impl<M: Managed> Manager for Warm<M> {
     }
 }
 
-/// Somebody who has come in, and leaves when dropped.
+/// Somebody who waits, until this is dropped.
 struct Caller<'a, M: Managed>(&'a Yard<M>);
 
 impl<'a, M: Managed> Caller<'a, M> {
     fn enter(yard: &'a Yard<M>) -> Result<Self, PoolError> {
         yard.enter().map(|()| Self(yard))
-    }
-
-    /// The lease leaves in its place.
-    fn stay(self) {
-        std::mem::forget(self);
     }
 }
 

@@ -48,7 +48,7 @@ pub(crate) struct Yard<M: Managed> {
     pub(super) manager: M,
     pub(super) settings: Settings<M::Type>,
     pub(super) counters: Counters,
-    /// Callers from their first step to the end of their lease.
+    /// Callers who wait for anything.
     callers: AtomicUsize,
     pub(super) queued: AtomicUsize,
     pub(super) in_use: AtomicUsize,
@@ -67,8 +67,8 @@ pub(crate) struct Yard<M: Managed> {
 }
 
 struct State<M: Managed> {
-    ready: VecDeque<Item<M>>,
-    waiting: VecDeque<oneshot::Sender<Result<Item<M>, PoolError>>>,
+    ready: VecDeque<Box<Item<M>>>,
+    waiting: VecDeque<oneshot::Sender<Result<Box<Item<M>>, PoolError>>>,
     making: usize,
     replacement: Replacement,
     breaker: Breaker,
@@ -86,7 +86,7 @@ enum Replacement {
 }
 
 pub(super) enum Taken<M: Managed> {
-    Ready(Item<M>),
+    Ready(Box<Item<M>>),
     Later(Waiting<M>),
 }
 
@@ -120,11 +120,12 @@ impl<M: Managed> Yard<M> {
 
     // --- callers ---
 
-    /// A caller comes in, unless the pool is about to close. Whoever leaves says so with [`exit`](Self::exit).
+    /// A caller begins to wait, unless the pool is about to close. Whoever ends waiting says so with
+    /// [`exit`](Self::exit).
     pub(super) fn enter(&self) -> Result<(), PoolError> {
         // In this order, and `drain` in the other one: either it counts this caller or this caller sees it.
         self.callers.fetch_add(1, Ordering::SeqCst);
-        if self.draining.load(Ordering::SeqCst) {
+        if self.is_draining() {
             self.exit();
             return Err(self.closed());
         }
@@ -133,7 +134,22 @@ impl<M: Managed> Yard<M> {
 
     pub(super) fn exit(&self) {
         self.callers.fetch_sub(1, Ordering::SeqCst);
-        if self.draining.load(Ordering::SeqCst) {
+        self.tell_drain();
+    }
+
+    /// A lease begins.
+    pub(super) fn lend(&self) {
+        self.in_use.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// A lease is over.
+    pub(super) fn got_back(&self) {
+        self.in_use.fetch_sub(1, Ordering::SeqCst);
+        self.tell_drain();
+    }
+
+    fn tell_drain(&self) {
+        if self.is_draining() {
             self.changed.notify_waiters();
         }
     }
@@ -149,11 +165,12 @@ impl<M: Managed> Yard<M> {
     /// Lets nobody in any more, and waits until the last caller has left. Cancel-safe.
     pub(super) async fn callers_gone(&self) {
         self.draining.store(true, Ordering::SeqCst);
-        self.until(|yard| (yard.callers.load(Ordering::SeqCst) == 0).then_some(())).await;
+        self.until(|yard| (yard.callers() == 0).then_some(())).await;
     }
 
+    /// How many wait or have something.
     pub(super) fn callers(&self) -> usize {
-        self.callers.load(Ordering::SeqCst)
+        self.callers.load(Ordering::SeqCst) + self.in_use.load(Ordering::SeqCst)
     }
 
     /// Waits until as many are idle as are to be kept so; an error when there is no hope of it. Cancel-safe.
@@ -219,7 +236,7 @@ impl<M: Managed> Yard<M> {
     }
 
     /// Gives a resource to the first who waits, or keeps it ready.
-    pub(super) fn settle(&self, mut item: Item<M>) {
+    pub(super) fn settle(&self, mut item: Box<Item<M>>) {
         loop {
             let first = {
                 let mut state = self.state();
@@ -253,9 +270,7 @@ impl<M: Managed> Yard<M> {
         }
         self.counters.retire(why);
         self.nudge.notify_one();
-        if self.is_draining() {
-            self.changed.notify_waiters();
-        }
+        self.tell_drain();
     }
 
     pub(super) fn succeeded(&self) {
@@ -306,7 +321,7 @@ impl<M: Managed> Yard<M> {
     }
 
     /// Takes out of those that are ready what the test says.
-    pub(super) fn take_ready(&self, mut test: impl FnMut(&Item<M>) -> bool) -> Vec<Item<M>> {
+    pub(super) fn take_ready(&self, mut test: impl FnMut(&Item<M>) -> bool) -> Vec<Box<Item<M>>> {
         let mut state = self.state();
         let all = std::mem::take(&mut state.ready);
         let (taken, kept): (Vec<_>, Vec<_>) = all.into_iter().partition(|item| test(item));
@@ -388,13 +403,13 @@ impl<M: Managed> Yard<M> {
 
 /// A caller who waits for a resource. Dropping it gives up the place, and passes on what had just come.
 pub(super) struct Waiting<M: Managed> {
-    given: oneshot::Receiver<Result<Item<M>, PoolError>>,
+    given: oneshot::Receiver<Result<Box<Item<M>>, PoolError>>,
     yard: Arc<Yard<M>>,
 }
 
 impl<M: Managed> Waiting<M> {
     /// Cancel-safe.
-    pub(super) async fn item(&mut self) -> Result<Item<M>, PoolError> {
+    pub(super) async fn item(&mut self) -> Result<Box<Item<M>>, PoolError> {
         (&mut self.given).await.unwrap_or_else(|_| Err(self.yard.closed()))
     }
 }
@@ -455,7 +470,7 @@ impl<M: Managed> Making<M> {
             }
             // Within the lock: it is counted as one that is made or as one that is there, never as neither.
             made.map(|resource| {
-                let item = Item::new(resource, yard.clone());
+                let item = Box::new(Item::new(resource, yard.clone()));
                 state.terms.extend(item.term().until.map(Reverse));
                 item
             })

@@ -2,7 +2,9 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::pin::Pin;
 
+use tokio::io::AsyncRead;
 use tokio::net::unix::pipe::{Receiver, Sender};
 
 /// Held while pipes are made and given to a child, where that takes more than one step.
@@ -50,6 +52,22 @@ impl PipeReader {
     /// Cancel-safe.
     pub async fn readable(&self) -> io::Result<()> {
         self.0.readable().await
+    }
+
+    /// Waits and reads: 0 is the end. A read that fills less than the buffer needs no second one to know that nothing is
+    /// left, as [`readable`](Self::readable) with [`try_read`](Self::try_read) does.
+    ///
+    /// # Errors
+    ///
+    /// What the system said.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel-safe.
+    pub async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut buffer = tokio::io::ReadBuf::new(buffer);
+        std::future::poll_fn(|cx| Pin::new(&mut self.0).poll_read(cx, &mut buffer)).await?;
+        Ok(buffer.filled().len())
     }
 
     /// Reads what is there: 0 is the end, [`WouldBlock`](io::ErrorKind::WouldBlock) is nothing yet.

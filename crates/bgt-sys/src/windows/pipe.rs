@@ -102,15 +102,34 @@ impl PipeReader {
     ///
     /// What the system said.
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.read(buffer)? {
+        match self.read_once(buffer)? {
             0 if !self.is_broken() => Err(io::ErrorKind::WouldBlock.into()),
             // What came before the end, if tokio has it already; else the end again.
-            0 => self.read(buffer),
+            0 => self.read_once(buffer),
             read => Ok(read),
         }
     }
 
-    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    /// Waits and reads: 0 is the end.
+    ///
+    /// # Errors
+    ///
+    /// What the system said.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel-safe.
+    pub async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            self.readable().await?;
+            match self.try_read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return read,
+            }
+        }
+    }
+
+    fn read_once(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.0.try_read(buffer) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),
             result => result,
