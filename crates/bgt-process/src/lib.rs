@@ -43,6 +43,8 @@ mod secret;
 mod shebang;
 mod stdin;
 mod stopping;
+#[cfg(feature = "serde")]
+mod stored;
 mod stream;
 mod supervise;
 mod tail;
@@ -62,3 +64,6 @@ pub use plan::Plan;
 pub use redirect::Redirect;
 pub use secret::Secret;
 pub use stdin::{LiveStdin, Stdin, StdinWriter};
+#[cfg(feature = "serde")]
+#[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
+pub use stored::StoredCommand;

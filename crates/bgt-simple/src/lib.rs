@@ -69,5 +69,8 @@ pub use bgt_process::{
     Background, Capture, Captured, Command, CommandError, Exit, LiveStdin, Output, Plan, Redirect, Secret,
     Stdin, StdinWriter, StopHow, Usage,
 };
+#[cfg(all(feature = "process", feature = "serde"))]
+#[cfg_attr(docsrs, doc(cfg(all(feature = "process", feature = "serde"))))]
+pub use bgt_process::StoredCommand;
 pub use builder::{Run, run};
 pub use error::{DeadlinePassed, Panicked};
