@@ -128,7 +128,9 @@ impl Command {
                 },
                 Stdin::File(path) => Input::File(absolute(path).as_os_str().into()),
                 Stdin::Inherit => return Err(not_storable("stdin", "is inherited from the host")),
-                Stdin::Live(_) => return Err(not_storable("stdin", "is read from something in this process")),
+                Stdin::Live(_) => {
+                    return Err(not_storable("stdin", "is read from something in this process"));
+                }
             },
             stdout: target("stdout", &self.stdout)?,
             stderr: target("stderr", &self.stderr)?,
@@ -163,9 +165,8 @@ impl Command {
         if !self.env.cleared {
             let inherited =
                 std::env::vars_os().filter(|(name, _)| !hidden.contains(&bgt_sys::variable_key(name)));
-            variables.extend(
-                inherited.map(|(name, value)| ((&*name).into(), Value::Plain((&*value).into()))),
-            );
+            variables
+                .extend(inherited.map(|(name, value)| ((&*name).into(), Value::Plain((&*value).into()))));
         }
         Ok(variables)
     }

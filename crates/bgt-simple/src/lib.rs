@@ -63,14 +63,14 @@ pub use bgt_core::{
 #[cfg(feature = "json")]
 #[cfg_attr(docsrs, doc(cfg(feature = "json")))]
 pub use bgt_process::JsonError;
+#[cfg(all(feature = "process", feature = "serde"))]
+#[cfg_attr(docsrs, doc(cfg(all(feature = "process", feature = "serde"))))]
+pub use bgt_process::StoredCommand;
 #[cfg(feature = "process")]
 #[cfg_attr(docsrs, doc(cfg(feature = "process")))]
 pub use bgt_process::{
     Background, Capture, Captured, Command, CommandError, Exit, LiveStdin, Output, Plan, Redirect, Secret,
     Stdin, StdinWriter, StopHow, Usage,
 };
-#[cfg(all(feature = "process", feature = "serde"))]
-#[cfg_attr(docsrs, doc(cfg(all(feature = "process", feature = "serde"))))]
-pub use bgt_process::StoredCommand;
 pub use builder::{Run, run};
 pub use error::{DeadlinePassed, Panicked};

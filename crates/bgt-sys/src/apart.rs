@@ -93,3 +93,60 @@ pub fn start_apart(command: &mut std::process::Command) -> io::Result<os::Apart>
 pub fn leave_session() -> io::Result<()> {
     os::leave_session()
 }
+
+/// The program that this process was started from, to start it again.
+///
+/// # Errors
+///
+/// What the system said.
+///
+/// # Platform-specific behavior
+///
+/// Linux: the very file, whatever has its name by now, as long as `/proc` is there. Elsewhere what has its name.
+pub fn own_program() -> io::Result<std::path::PathBuf> {
+    os::own_program()
+}
+
+/// Hears that somebody used [`Apart::ask`](os::Apart::ask) on this process, which from then on does not end it.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+/// let mut knocks = bgt_sys::Knocks::listen()?;
+/// tokio::select! {
+///     asked = knocks.next() => println!("asked: {asked}"),
+///     () = async { /* the work */ } => {}
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Knocks(os::Knocks);
+
+impl Knocks {
+    /// Hears from now on.
+    ///
+    /// # Errors
+    ///
+    /// What the system said.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime with its I/O driver enabled.
+    pub fn listen() -> io::Result<Self> {
+        os::Knocks::listen().map(Self)
+    }
+
+    /// The next: `true` if somebody has asked, `false` if nobody can and it is time to look whether there is something to do.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel-safe.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// Windows: it is time to look five times a second.
+    pub async fn next(&mut self) -> bool {
+        self.0.next().await
+    }
+}

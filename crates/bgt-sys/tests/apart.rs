@@ -63,7 +63,9 @@ fn a_lock_is_free_when_its_holder_was_killed() {
     assert_eq!(other.hear(), "held");
     assert!(FileLock::try_new(&scratch.path("lock")).unwrap().is_none());
     let _ = other.kill();
-    assert!(wait_until(Duration::from_secs(10), || FileLock::try_new(&scratch.path("lock")).unwrap().is_some()));
+    assert!(wait_until(Duration::from_secs(10), || FileLock::try_new(&scratch.path("lock"))
+        .unwrap()
+        .is_some()));
 }
 
 #[test]

@@ -203,3 +203,24 @@ pub(crate) fn kill(identity: &Identity) -> io::Result<bool> {
         killed => killed.map(|()| true),
     }
 }
+
+pub(crate) fn own_program() -> io::Result<std::path::PathBuf> {
+    let link = std::path::Path::new("/proc/self/exe");
+    if cfg!(target_os = "linux") && link.exists() { Ok(link.to_owned()) } else { std::env::current_exe() }
+}
+
+#[derive(Debug)]
+pub(crate) struct Knocks(tokio::signal::unix::Signal);
+
+impl Knocks {
+    pub(crate) fn listen() -> io::Result<Self> {
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map(Self)
+    }
+
+    pub(crate) async fn next(&mut self) -> bool {
+        if self.0.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+        true
+    }
+}
