@@ -130,7 +130,7 @@ async fn plays_the_host() {
     let Some(folder) = role().map(std::path::PathBuf::from) else { return };
     let ledger = Ledger::at(folder.join("ledger"));
     let work = move |_cx: Context, word: String| {
-        let ledger = ledger.clone();
+        let (ledger, folder) = (ledger.clone(), folder.clone());
         async move {
             ledger.append(&format!("begun by {}", std::process::id()));
             let gate = folder.join("go");

@@ -227,7 +227,8 @@ async fn a_program_whose_shim_was_killed_is_lost_and_nothing_of_it_is_left() {
     assert_gone(&read_pids(&pids), HANG);
 }
 
-#[tokio::test]
+// The ledger is waited for by the thread of the test, so the host needs another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_that_was_said_a_lost_program_is_started_again() {
     let scratch = Scratch::new();
     let (ledger, go) = (Ledger::at(scratch.path("ledger")), scratch.text("go"));
@@ -286,8 +287,8 @@ async fn a_host_that_shuts_down_hands_its_programs_over_at_once() {
     assert_eq!(ledger.lines(), ["begun"]);
 }
 
-/// What a shim is for once nobody is left: it goes, with its lock.
-#[tokio::test]
+// The ledger is waited for by the thread of the test, so the host needs another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deadline_is_kept_by_the_shim_when_the_host_is_gone() {
     let scratch = Scratch::new();
     let (ledger, pids) = (Ledger::at(scratch.path("ledger")), scratch.text("pids"));
