@@ -24,6 +24,8 @@ pages! {
     streaming_guide: "../docs/streaming.md",
     bgt_concurrent: "../crates/bgt-concurrent/README.md",
     concurrent_guide: "../docs/concurrent.md",
+    bgt_detached: "../crates/bgt-detached/README.md",
+    detached_guide: "../docs/detached.md",
     bgt_store: "../crates/bgt-store/README.md",
     bgt_orchestrator: "../crates/bgt-orchestrator/README.md",
     simple_guide: "../docs/simple.md",

@@ -86,6 +86,9 @@ pub enum DetachedError {
     /// Its output.
     #[error(transparent)]
     Output(#[from] bgt_log::FileError),
+    /// Nothing was opened that could keep it.
+    #[error("nothing is kept here: make the orchestrator with `Orchestrator::open`")]
+    NotOpen,
     /// It was shut down.
     #[error("this host was shut down: it accepts nothing more")]
     Closed,
