@@ -170,7 +170,6 @@ impl Run {
     }
 
     /// The output of one of its attempts, counted from 1. One that has not begun is waited for.
-    #[must_use]
     pub fn output_of(&self, attempt: u32, from: From) -> Output {
         Output::new(self.clone(), attempt, from)
     }

@@ -180,7 +180,6 @@ impl StoredCommand {
     }
 
     /// How it is stopped.
-    #[must_use]
     pub fn stop(&self) -> &Stop {
         &self.stop
     }

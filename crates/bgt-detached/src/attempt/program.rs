@@ -99,7 +99,7 @@ impl End {
     }
 
     /// Says that somebody outside has asked the shim to end, and not who started the run: a failure, whose exit is known.
-    pub(crate) fn from_outside(mut self) -> Self {
+    pub(crate) fn told_from_outside(mut self) -> Self {
         if self.reason == Some(CancelReason::Shutdown) {
             (self.kind, self.reason) = (Some(ErrorKind::Failed), None);
             let error = self.error.take().unwrap_or_default();

@@ -41,10 +41,9 @@ static ENTERED: AtomicBool = AtomicBool::new(false);
 /// # Examples
 ///
 /// ```no_run
-/// fn main() {
-///     bgt_detached::shim_entry();
-///     // … everything else: the runtime, arguments, the service.
-/// }
+/// // First of all:
+/// bgt_detached::shim_entry();
+/// // … then everything else: the runtime, arguments, the service.
 /// ```
 pub fn shim_entry() {
     match std::env::var_os(VARIABLE) {
@@ -92,10 +91,7 @@ pub(crate) fn start(mut command: Command) -> io::Result<Apart> {
 fn main(folder: PathBuf) -> i32 {
     // Fails where we head a group already, and are out of reach.
     let _ = bgt_sys::leave_session();
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(_) => return 70,
-    };
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return 70 };
     let folder = Folder::at(folder);
     match runtime.block_on(attend(&folder)) {
         Ok(()) => 0,
@@ -135,7 +131,7 @@ async fn attend(folder: &Folder) -> io::Result<()> {
             }
         }
     };
-    let end = if from_outside { end.from_outside() } else { end };
+    let end = if from_outside { end.told_from_outside() } else { end };
     write_down(folder, &end).await;
     Ok(())
 }

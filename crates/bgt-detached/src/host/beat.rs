@@ -62,7 +62,7 @@ async fn take_over(host: &Arc<Host>, id: HostId) -> bool {
         return false;
     }
     let _intake = host.intake.lock().await;
-    let adopt = host.settings.queues.keys().fold(Adopt::new(id, MANY), |adopt, queue| adopt.queue(queue));
+    let adopt = host.settings.queues.keys().fold(Adopt::new(id, MANY), Adopt::queue);
     match host.store.adopt(adopt).await {
         Ok(adopted) => {
             let has_more = adopted.len() == MANY;
