@@ -59,6 +59,10 @@
 //! names, write `bgt_detached` instead. Runs need a tokio runtime with its time and I/O drivers enabled.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(feature = "process"),
+    allow(dead_code, reason = "attempts at programs have files of their own, functions do not")
+)]
 
 mod attempt;
 mod builder;
