@@ -147,12 +147,7 @@ impl SessionOutput {
     ///
     /// Cancel-safe: nothing is lost when the future is dropped.
     pub async fn next(&mut self) -> Option<Bytes> {
-        while !self.stream.is_over() {
-            if let Some(bytes) = self.stream.next(true).await {
-                return Some(bytes);
-            }
-        }
-        None
+        self.stream.piece().await
     }
 
     /// Of stderr: its last lines, at most 20 and at most 4 KiB, as errors show them, without the command's secrets.

@@ -3,8 +3,9 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use tokio::io::AsyncRead;
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::unix::pipe::{Receiver, Sender};
 
 /// Held while pipes are made and given to a child, where that takes more than one step.
@@ -54,20 +55,15 @@ impl PipeReader {
         self.0.readable().await
     }
 
-    /// Waits and reads: 0 is the end. A read that fills less than the buffer needs no second one to know that nothing is
-    /// left, as [`readable`](Self::readable) with [`try_read`](Self::try_read) does.
+    /// Reads, or wakes when there is something to read: 0 is the end. A read that fills less than the buffer needs no second
+    /// one to know that nothing is left, as [`readable`](Self::readable) with [`try_read`](Self::try_read) does.
     ///
     /// # Errors
     ///
     /// What the system said.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel-safe.
-    pub async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut buffer = tokio::io::ReadBuf::new(buffer);
-        std::future::poll_fn(|cx| Pin::new(&mut self.0).poll_read(cx, &mut buffer)).await?;
-        Ok(buffer.filled().len())
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(buffer);
+        Pin::new(&mut self.0).poll_read(cx, &mut buffer).map_ok(|()| buffer.filled().len())
     }
 
     /// Reads what is there: 0 is the end, [`WouldBlock`](io::ErrorKind::WouldBlock) is nothing yet.

@@ -110,21 +110,17 @@ impl PipeReader {
         }
     }
 
-    /// Waits and reads: 0 is the end.
+    /// Reads, or wakes when there is something to read: 0 is the end.
     ///
     /// # Errors
     ///
     /// What the system said.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel-safe.
-    pub async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
-            self.readable().await?;
+            std::task::ready!(self.0.poll_read_ready(cx))?;
             match self.try_read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                read => return read,
+                read => return Poll::Ready(read),
             }
         }
     }
