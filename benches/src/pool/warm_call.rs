@@ -26,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) fn measure(bench: &Bench) -> Result {
     let rounds = if bench.is_quick() { 20 } else { 40 };
+    // Before the runtime has threads: they and the workers inherit it.
+    let _pinned = Pinned::to_one();
     let case = Case { name: NAME, unit: "calls/s", better: Better::Higher, rounds };
     let runtime = &runtime()?;
     against_pipe(bench, &case, runtime)?;
@@ -34,6 +36,41 @@ pub(super) fn measure(bench: &Bench) -> Result {
         None => {
             bench.say("warm_call against process-pool-executor is skipped: there is no Python here");
             Ok(())
+        }
+    }
+}
+
+/// This thread, and what it starts, on one processor until this is dropped.
+///
+/// Where the system happens to place worker and caller, on one processor or on two, makes a call ten times as fast or as slow,
+/// and stays so for minutes: it would be measured instead of what is compared.
+struct Pinned {
+    #[cfg(target_os = "linux")]
+    before: Option<rustix::thread::CpuSet>,
+}
+
+impl Pinned {
+    fn to_one() -> Self {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+            let before = sched_getaffinity(None).ok().and_then(|before| {
+                let mut one = CpuSet::new();
+                one.set((0..CpuSet::MAX_CPU).find(|cpu| before.is_set(*cpu))?);
+                sched_setaffinity(None, &one).ok().map(|()| before)
+            });
+            Self { before }
+        }
+        #[cfg(not(target_os = "linux"))]
+        Self {}
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        if let Some(before) = &self.before {
+            let _ = rustix::thread::sched_setaffinity(None, before);
         }
     }
 }
