@@ -158,6 +158,7 @@ impl Manager for Plant {
 }
 
 #[cfg(feature = "process")]
+#[allow(unused_imports, reason = "each test file uses its own part")]
 pub(crate) use workers::*;
 
 #[cfg(feature = "process")]
