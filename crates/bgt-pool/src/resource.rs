@@ -5,7 +5,7 @@
 //! - `pool`: the handle, and how callers get in.
 //! - `lease`: what a caller holds, and who decides whether it goes back.
 //! - `run`: work on a lease as a run.
-//! - `yard`: where resources are made and wait, apart from the callers who want one.
+//! - `yard`: where resources wait, apart from the callers who want one; `making`: how they are made.
 //! - `keeper`: the task that looks after a pool.
 //! - `item`: a resource with its age and uses.
 //! - `policy`: when to make and when to retire one; `breaker`: when to stop trying. Both pure.
@@ -15,6 +15,7 @@ mod builder;
 mod item;
 mod keeper;
 mod lease;
+mod making;
 mod manager;
 mod metrics;
 mod policy;

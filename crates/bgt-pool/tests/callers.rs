@@ -203,7 +203,7 @@ async fn a_failure_of_the_work_is_told_and_the_worker_serves_on() {
     let error = soon(async { pool.call(["fail", "3", "no such row"]).await }).await.unwrap_err();
     match error.find() {
         Some(CallError::Failed { exit_code, output }) => {
-            assert_eq!((*exit_code, &*output.text()), (3, "no such row"))
+            assert_eq!((*exit_code, &*output.text()), (3, "no such row"));
         }
         _ => panic!("{error:?}"),
     }

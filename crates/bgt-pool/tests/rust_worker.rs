@@ -41,7 +41,7 @@ async fn a_worker_may_be_written_in_rust() {
         let error = ask(wrong).await.unwrap_err();
         match error.find() {
             Some(CallError::Failed { exit_code: 1, output }) => {
-                assert!(output.text().contains(said), "{error:?}")
+                assert!(output.text().contains(said), "{error:?}");
             }
             _ => panic!("{error:?}"),
         }

@@ -68,7 +68,7 @@ impl<M: Managed> Item<M> {
     }
 
     /// Its end, because it was found unfit.
-    pub(super) fn refuse(mut self: Box<Self>, why: Unfit) {
+    pub(super) fn refuse(mut self, why: Unfit) {
         self.note(&why);
     }
 
@@ -83,7 +83,7 @@ impl<M: Managed> Item<M> {
     }
 
     /// Its end, because of this. One that broke before it was of any use counts as one that could not be made.
-    pub(super) fn break_down(mut self: Box<Self>, failure: Failure) {
+    pub(super) fn break_down(mut self, failure: Failure) {
         self.note_failure(failure);
         self.retire(Retired::Broken);
     }
@@ -96,7 +96,7 @@ impl<M: Managed> Item<M> {
     }
 
     /// Its end.
-    pub(super) fn retire(mut self: Box<Self>, why: Retired) {
+    pub(super) fn retire(mut self, why: Retired) {
         self.why = Some(why);
     }
 

@@ -15,16 +15,16 @@ use std::time::Duration;
 use bgt_core::Observer;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::breaker::{Breaker, Failure, Gate};
 use super::item::Item;
+use super::making::Making;
 use super::metrics::Counters;
 use super::policy::{Counts, Limits, to_make};
 use super::{Backoff, Managed, Retired};
 use crate::PoolError;
-use crate::error::{in_words, tail_of};
 
 type Broken<T> = Box<dyn Fn(&T) -> Option<Failure> + Send + Sync>;
 type Worn<T> = Box<dyn Fn(&T) -> bool + Send + Sync>;
@@ -60,25 +60,25 @@ pub(crate) struct Yard<M: Managed> {
     /// Wakes the keeper.
     pub(crate) nudge: Arc<Notify>,
     /// Wakes those who wait for a pool to be warm, or drained.
-    changed: Notify,
+    pub(super) changed: Notify,
     /// Ends the keeper and what is being made.
     pub(super) closing: CancellationToken,
     runtime: Handle,
 }
 
-struct State<M: Managed> {
-    ready: VecDeque<Box<Item<M>>>,
-    waiting: VecDeque<oneshot::Sender<Result<Box<Item<M>>, PoolError>>>,
-    making: usize,
-    replacement: Replacement,
-    breaker: Breaker,
+pub(super) struct State<M: Managed> {
+    pub(super) ready: VecDeque<Box<Item<M>>>,
+    pub(super) waiting: VecDeque<oneshot::Sender<Result<Box<Item<M>>, PoolError>>>,
+    pub(super) making: usize,
+    pub(super) replacement: Replacement,
+    pub(super) breaker: Breaker,
     /// When those that were made will have served their time.
-    terms: BinaryHeap<Reverse<Instant>>,
+    pub(super) terms: BinaryHeap<Reverse<Instant>>,
 }
 
 /// The one resource that is made so that another may go.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Replacement {
+pub(super) enum Replacement {
     NotNeeded,
     Wanted,
     Making,
@@ -117,8 +117,6 @@ impl<M: Managed> Yard<M> {
             runtime,
         }
     }
-
-    // --- callers ---
 
     /// A caller begins to wait, unless the pool is about to close. Whoever ends waiting says so with
     /// [`exit`](Self::exit).
@@ -205,8 +203,6 @@ impl<M: Managed> Yard<M> {
     pub(super) fn making(&self) -> usize {
         self.state().making
     }
-
-    // --- resources ---
 
     /// One that is ready, or a place among those who wait for one.
     pub(super) fn take(self: &Arc<Self>) -> Result<Taken<M>, PoolError> {
@@ -392,11 +388,11 @@ impl<M: Managed> Yard<M> {
         self.changed.notify_waiters();
     }
 
-    fn count_waiting(&self, state: &State<M>) {
+    pub(super) fn count_waiting(&self, state: &State<M>) {
         self.waiting.store(state.waiting.len(), Ordering::Release);
     }
 
-    fn state(&self) -> MutexGuard<'_, State<M>> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State<M>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -423,101 +419,5 @@ impl<M: Managed> Drop for Waiting<M> {
         let mut state = self.yard.state();
         state.waiting.retain(|waiting| !waiting.is_closed());
         self.yard.count_waiting(&state);
-    }
-}
-
-/// A resource on its way. Dropping it before its end is a failure too: the runtime is gone, or making it panicked.
-struct Making<M: Managed> {
-    yard: Arc<Yard<M>>,
-    replaces: bool,
-    ended: bool,
-}
-
-impl<M: Managed> Making<M> {
-    async fn make(mut self, not_before: Option<Instant>) {
-        let yard = self.yard.clone();
-        let made = async {
-            if let Some(not_before) = not_before {
-                sleep_until(not_before).await;
-            }
-            timeout(yard.settings.create_deadline, yard.manager.create()).await
-        };
-        let made = tokio::select! {
-            biased;
-            () = yard.closing.cancelled() => return,
-            made = made => made,
-        };
-        let pool = yard.settings.name.clone();
-        self.end(match made {
-            Ok(Ok(resource)) => Ok(resource),
-            Ok(Err(error)) => {
-                let source: Box<dyn std::error::Error + Send + Sync> = Box::new(error);
-                let tail = tail_of(&*source);
-                Err(PoolError::Create { pool, source, tail })
-            }
-            Err(_) => Err(PoolError::CreateDeadline { pool, limit: yard.settings.create_deadline }),
-        });
-    }
-
-    fn end(&mut self, made: Result<M::Type, PoolError>) {
-        self.ended = true;
-        let yard = &self.yard;
-        let made = {
-            let mut state = yard.state();
-            state.making -= 1;
-            if self.replaces {
-                state.replacement = if made.is_ok() { Replacement::Made } else { Replacement::NotNeeded };
-            }
-            // Within the lock: it is counted as one that is made or as one that is there, never as neither.
-            made.map(|resource| {
-                let item = Box::new(Item::new(resource, yard.clone()));
-                state.terms.extend(item.term().until.map(Reverse));
-                item
-            })
-        };
-        match made {
-            Ok(item) => {
-                yard.counters.made.add();
-                yard.settle(item);
-            }
-            Err(error) => self.fail(error),
-        }
-        yard.changed.notify_waiters();
-        yard.nudge.notify_one();
-    }
-
-    fn fail(&self, error: PoolError) {
-        let yard = &self.yard;
-        yard.counters.not_made.add();
-        let tail = if let PoolError::Create { tail, .. } = &error { tail.clone() } else { String::new() };
-        let what = in_words(&error);
-        tracing::warn!(pool = %yard.settings.name, "{what}");
-        // The one who has waited longest hears what was wrong; if that trips it, the others hear that it did.
-        let first = loop {
-            let mut state = yard.state();
-            let first = state.waiting.pop_front();
-            yard.count_waiting(&state);
-            match first {
-                Some(gone) if gone.is_closed() => {}
-                first => break first,
-            }
-        };
-        yard.failed(Failure { what, tail });
-        if let Some(first) = first {
-            let _ = first.send(Err(error));
-        }
-    }
-}
-
-impl<M: Managed> Drop for Making<M> {
-    fn drop(&mut self) {
-        if !self.ended {
-            let (pool, closing) = (self.yard.settings.name.clone(), self.yard.closing.is_cancelled());
-            self.end(Err(if closing {
-                PoolError::Closed { pool }
-            } else {
-                PoolError::CreateAbandoned { pool }
-            }));
-        }
     }
 }
