@@ -320,7 +320,9 @@ async fn a_drain_that_has_waited_long_enough_kills() {
 async fn a_pool_that_is_dropped_lets_idle_workers_end_and_kills_stubborn_ones() {
     let scratch = Scratch::new();
     let pids = scratch.text("pids");
-    let pool = bad_worker(&["pids-to", &pids]).command(|command| command.grace(Duration::from_millis(100)));
+    // Warm is a worker that has written its pid down.
+    let pool = bad_worker(&["pids-to", &pids, "then", "worker-ready", "1"]).says_ready(true);
+    let pool = pool.command(|command| command.grace(Duration::from_millis(100)));
     let pool = pool.size(2).min_idle(2).build().unwrap();
     soon(pool.warm()).await.unwrap();
     // One has a grandchild that holds its pipes.
