@@ -12,16 +12,20 @@ pub(super) const NAME: &str = "million_memory";
 const TASKS: u64 = 1_000_000;
 const MOST_MIB: f64 = 16.0;
 
-/// Measures in a copy of this program, which has held nothing before.
 pub(super) fn measure(bench: &Bench) -> Result {
-    if !bench.is_the_copy() {
-        return bench.in_a_copy(NAME);
+    let measured = peak::of(bench, NAME, || {
+        bench.say(format_args!("{NAME}: {TASKS} tasks, of which each in ten waits for another turn"));
+        run()
+    })?;
+    match measured {
+        None => Ok(()),
+        Some((mib, (TASKS, TASKS))) => bench.at_most(NAME, mib, "MiB above the empty program", MOST_MIB),
+        Some((_, (ran, told))) => Err(format!("of {TASKS} tasks, {ran} ran and {told} were told").into()),
     }
-    let Some(empty) = peak::mib() else {
-        bench.say(format_args!("{NAME}: the system does not tell how much memory was held at most"));
-        return Ok(());
-    };
-    bench.say(format_args!("{NAME}: {TASKS} tasks, of which each in ten waits for another turn"));
+}
+
+/// How many ran, and how many were told to have succeeded.
+fn run() -> Result<(u64, u64)> {
     let (runtime, count) = (runtime()?, Arc::new(AtomicU64::new(0)));
     let counted = count.clone();
     let tasks = (0..TASKS).map(move |n| {
@@ -39,9 +43,5 @@ pub(super) fn measure(bench: &Bench) -> Result {
     });
     let batch = batch(tasks).max_concurrent(64);
     let report = runtime.block_on(async { runtime.spawn(batch.into_future()).await })??.require_success()?;
-    let peak = peak::mib().ok_or("the peak is not told any more")?;
-    match (count.load(Ordering::SeqCst), report.counts.succeeded) {
-        (TASKS, TASKS) => bench.at_most(NAME, peak - empty, "MiB above the empty program", MOST_MIB),
-        (ran, told) => Err(format!("of {TASKS} tasks, {ran} ran and {told} were told").into()),
-    }
+    Ok((count.load(Ordering::SeqCst), report.counts.succeeded))
 }

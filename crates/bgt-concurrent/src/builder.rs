@@ -271,10 +271,7 @@ impl<T: Task + 'static> Batch<T> {
 
     /// Adds somebody who is told what happens to each run: a registry such as [`Runs`](crate::Runs), metrics, a log.
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.options.observer = Some(match self.options.observer.take() {
-            Some(earlier) => Arc::new(vec![earlier, observer]),
-            None => observer,
-        });
+        self.options.observers.push(observer);
         self
     }
 
@@ -328,17 +325,18 @@ impl<T: Task + 'static> Batch<T> {
         let Self { source, options } = self;
         options.check()?;
         let deadline = options.deadline.and_then(|limit| Instant::now().checked_add(limit));
+        let tasks = Tasks::new();
+        let stopper = Stopper::new(options.switch(deadline, &tasks));
         #[cfg(feature = "gates")]
         let gates = options.gates()?;
         #[cfg(feature = "gates")]
         if let Some(gates) = &gates {
-            options.unless_stopped(deadline, gates.first()).await.unwrap_or(Ok(()))?;
+            stopper.unless_stopped(gates.first()).await.unwrap_or(Ok(()))?;
         }
         #[cfg(feature = "journal")]
         if let Some(journal) = &options.journal {
             let named = |source| BatchError::Journal { journal: journal.name().to_owned(), source };
-            let checked = options.unless_stopped(deadline, journal.check()).await;
-            checked.unwrap_or(Ok(())).map_err(named)?;
+            stopper.unless_stopped(journal.check()).await.unwrap_or(Ok(())).map_err(named)?;
         }
         let slots = options.slots();
         let ahead = options.waits_ahead().then(|| slots.saturating_add(options.lookahead));
@@ -348,13 +346,11 @@ impl<T: Task + 'static> Batch<T> {
         });
         let semaphore = |places: usize| Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
         let lanes = runtime::Handle::current().metrics().num_workers().clamp(1, slots);
-        let mut switches = options.cancel.iter();
-        let cancel = switches.next().map_or_else(Cancel::new, Cancel::child);
 
         let shared = Arc::new(Shared {
             tally: Tally::new(lanes, options.keep_failures, options.total.or_else(|| source.left())),
-            stopper: Stopper::new(cancel.clone()),
-            tasks: Tasks::new(),
+            stopper,
+            tasks,
             outbox: Outbox::new(order),
             #[cfg(feature = "progress")]
             bar: options.progress.then(crate::progress::Bar::on_stderr),
@@ -365,7 +361,10 @@ impl<T: Task + 'static> Batch<T> {
                 task_deadline: options.task_deadline,
                 attempt_deadline: options.attempt_deadline,
                 retry: options.retry,
-                observer: options.observer,
+                observer: options
+                    .observers
+                    .into_iter()
+                    .reduce(|earlier, later| Arc::new(vec![earlier, later])),
                 limits: options.limits,
                 needs: options.needs,
                 halt: options.halt,
@@ -382,15 +381,6 @@ impl<T: Task + 'static> Batch<T> {
             journal: options.journal,
             live: AtomicUsize::new(0),
         });
-        for other in switches {
-            if let Some(reason) = other.reason() {
-                cancel.cancel_because(reason);
-            }
-            shared.tasks.spawn(follow(other.clone(), cancel.clone()));
-        }
-        if let Some(deadline) = deadline {
-            engine.stop_at(deadline);
-        }
         #[cfg(feature = "progress")]
         if shared.bar.as_ref().is_some_and(|bar| !bar.is_hidden()) {
             shared.tasks.spawn(draw(shared.clone()));
@@ -401,16 +391,6 @@ impl<T: Task + 'static> Batch<T> {
         lanes.into_iter().for_each(|(live, lane)| shared.tasks.spawn(lane.drive(live)));
         Ok(Handle::new(shared))
     }
-}
-
-/// Does with one switch what is done with another.
-async fn follow(leader: Cancel, cancel: Cancel) {
-    let reason = leader.requested().await;
-    if cancel.reason().is_none() {
-        cancel.cancel_because(reason);
-    }
-    leader.forced().await;
-    cancel.force();
 }
 
 #[cfg(feature = "progress")]

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bgt_core::{Limits, Needs, Observer, Retry, Task};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Duration, Instant, sleep_until};
+use tokio::time::Duration;
 
 use crate::keyed::Keyed;
 use crate::outbox::Outbox;
 use crate::pace::Pace;
-use crate::source::{Places, Pull, Pulled, Source};
+use crate::source::{Places, Pulled, Source};
 use crate::stopper::Stopper;
 use crate::tally::Tally;
 use crate::tasks::Tasks;
@@ -46,7 +46,7 @@ pub(crate) struct Engine<T: Task> {
     pub(crate) slots: Arc<Semaphore>,
     /// Those who may be pulled and not yet at their end, where they wait for other things than a slot.
     pub(crate) ahead: Option<Arc<Semaphore>>,
-    /// The same and those who wait to be read, where somebody reads.
+    /// Those who may be pulled and not yet read, where somebody reads.
     pub(crate) room: Option<Arc<Semaphore>>,
     pub(crate) groups: Option<Arc<Keyed>>,
     pub(crate) pace: Option<Pace>,
@@ -89,17 +89,27 @@ impl<O> Drop for AtWork<O> {
 impl<T: Task + 'static> Engine<T> {
     /// Waits for a place to be at work; `None` when nothing more may start.
     pub(crate) async fn slot(&self) -> Option<Slot<T::Output>> {
-        let permit = self.place(Some(&self.slots)).await??;
-        Some(Slot { _permit: permit, at_work: None })
+        Some(Slot { _permit: self.place(&self.slots).await?, at_work: None })
     }
 
-    async fn place(&self, places: Option<&Arc<Semaphore>>) -> Option<Option<OwnedSemaphorePermit>> {
-        let Some(places) = places else { return Some(None) };
+    /// Waits for places of so many items, of at least one; `None` when nothing more may start.
+    async fn stock(&self, from: Option<&Arc<Semaphore>>, most: usize) -> Option<(Stock, usize)> {
+        let Some(from) = from else { return Some((Stock(None), most)) };
+        let mut places = self.place(from).await?;
+        let more = from.available_permits().min(most.saturating_sub(1));
+        if let Ok(more) = from.clone().try_acquire_many_owned(u32::try_from(more).unwrap_or(0)) {
+            places.merge(more);
+        }
+        let many = places.num_permits();
+        Some((Stock(Some(places)), many))
+    }
+
+    async fn place(&self, places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
         if let Ok(place) = places.clone().try_acquire_owned() {
-            return Some(Some(place));
+            return Some(place);
         }
         let place = self.shared.stopper.unless_stopped(places.clone().acquire_owned()).await?;
-        Some(Some(place.unwrap_or_else(|_| unreachable!("nobody closes it"))))
+        Some(place.unwrap_or_else(|_| unreachable!("nobody closes it")))
     }
 
     /// Whether an item waits for what it needs before it takes a slot, lest it keep others from working meanwhile.
@@ -110,21 +120,10 @@ impl<T: Task + 'static> Engine<T> {
     /// Waits for items, up to `most`, each with its places; none when the source is at its end or nothing more may start.
     pub(crate) async fn pull(&self, lane: usize, most: usize, into: &mut VecDeque<Pulled<T>>) {
         let stopper = &self.shared.stopper;
-        let (ahead, room) = (self.ahead.as_ref(), self.room.as_ref());
-        let (Some(first_ahead), Some(first_room)) = (self.place(ahead).await, self.place(room).await) else {
-            return;
-        };
-        let (mut ahead, mut room) = (Stock::new(ahead, first_ahead), Stock::new(room, first_room));
-        let most = ahead.add(most).min(most);
-        let most = room.add(most).min(most);
-        let pulling = async {
-            let mut source = self.source.lock().await;
-            match source.pull(most, into) {
-                Pull::NotYet => source.pull_one(into).await,
-                pull => pull,
-            }
-        };
-        if let Some(Pull::Panicked(panicked)) = stopper.unless_stopped(pulling).await {
+        let Some((mut ahead, most)) = self.stock(self.ahead.as_ref(), most).await else { return };
+        let Some((mut room, most)) = self.stock(self.room.as_ref(), most).await else { return };
+        let pulling = async { self.source.lock().await.pull(most, into).await };
+        if let Some(Err(panicked)) = stopper.unless_stopped(pulling).await {
             // The input ends here. What came before is as good as any.
             stopper.note(Halted::Source(panicked));
         }
@@ -132,17 +131,6 @@ impl<T: Task + 'static> Engine<T> {
             pulled.places = Places { ahead: ahead.take(), room: room.take() };
         }
         self.shared.tally.lane(lane).pulled(into.len() as u64);
-    }
-
-    /// Ends everything when the whole may take no longer.
-    pub(crate) fn stop_at(&self, deadline: Instant) {
-        let cancel = self.shared.stopper.cancel.clone();
-        self.shared.tasks.spawn(async move {
-            sleep_until(deadline).await;
-            if cancel.reason().is_none() {
-                cancel.cancel_because(bgt_core::CancelReason::Deadline);
-            }
-        });
     }
 
     /// The last one is gone.
@@ -171,28 +159,11 @@ impl<T: Task + 'static> Engine<T> {
 }
 
 /// Places that items are about to take. What they do not take is given back.
-struct Stock {
-    from: Option<Arc<Semaphore>>,
-    places: Option<OwnedSemaphorePermit>,
-}
+struct Stock(Option<OwnedSemaphorePermit>);
 
 impl Stock {
-    fn new(from: Option<&Arc<Semaphore>>, first: Option<OwnedSemaphorePermit>) -> Self {
-        Self { from: from.cloned(), places: first }
-    }
-
-    /// Takes what is free now, and answers for how many there are places, up to `most`.
-    fn add(&mut self, most: usize) -> usize {
-        let (Some(from), Some(places)) = (&self.from, &mut self.places) else { return most };
-        let more = from.available_permits().min(most.saturating_sub(1));
-        if let Ok(more) = from.clone().try_acquire_many_owned(u32::try_from(more).unwrap_or(0)) {
-            places.merge(more);
-        }
-        places.num_permits().min(most)
-    }
-
     fn take(&mut self) -> Option<OwnedSemaphorePermit> {
-        self.places.as_mut()?.split(1)
+        self.0.as_mut()?.split(1)
     }
 }
 

@@ -2,7 +2,6 @@
 //!
 //! Owns: when a gate is open, and who is let through one that is closed. Never does: measure the machine.
 
-use std::fmt;
 use std::future::pending;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -251,12 +250,6 @@ impl Drop for Pass<'_> {
         if idle {
             self.0.idle.notify_waiters();
         }
-    }
-}
-
-impl fmt::Debug for Gates {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Gates").field(&self.state().gates).finish()
     }
 }
 

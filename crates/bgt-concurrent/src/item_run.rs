@@ -34,7 +34,7 @@ impl<T: Task + 'static> Lane<T> {
     /// Waits until it may run, runs it, and remembers what came of it; `None` where the journal has it as done.
     async fn turn(&self, item: &Item<T>, slot: &mut Option<Slot<T::Output>>) -> Option<Report<T::Output>> {
         let stopper = &self.engine.shared.stopper;
-        if stopper.is_stopped(&self.cancel) {
+        if stopper.is_stopped() {
             return Some(self.skipped(item));
         }
         if let Err(refusal) = self.engine.check(item) {
@@ -111,7 +111,7 @@ impl<T: Task + 'static> Lane<T> {
             slot.rest();
             stopper.unless_stopped(pace.turn()).await?;
         }
-        if stopper.is_stopped(&self.cancel) {
+        if stopper.is_stopped() {
             return None;
         }
         slot.begin(shared);

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bgt_core::{Report, Status};
+use bgt_simple::Panicked;
 use bgt_store::{JournalEntry, JournalStore, StoreError, backend};
 
 use crate::Halted;
 use crate::keyed::{Keyed, KeyedPermit};
-use crate::source::panicked;
 
 pub(crate) struct Journal {
     store: Arc<dyn JournalStore>,
@@ -65,7 +65,7 @@ async fn contained<V>(answer: impl Future<Output = Result<V, StoreError>>) -> Re
     let mut answer = Box::pin(answer);
     let poll = |cx: &mut Context<'_>| match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx))) {
         Ok(poll) => poll.map_err(Halted::Journal),
-        Err(payload) => Poll::Ready(Err(Halted::JournalPanicked(panicked(payload)))),
+        Err(payload) => Poll::Ready(Err(Halted::JournalPanicked(Panicked::caught(payload)))),
     };
     poll_fn(poll).await
 }

@@ -21,7 +21,7 @@ pub(crate) struct Lane<T: Task> {
     pub(crate) engine: Arc<Engine<T>>,
     /// Whose counters are counted with.
     pub(crate) number: usize,
-    /// A child of the batch's.
+    /// A child of the batch's, by which the runs of this lane are stopped: to wait for a switch takes its lock.
     pub(crate) cancel: Cancel,
 }
 
@@ -40,7 +40,7 @@ impl<T: Task + 'static> Lane<T> {
         loop {
             // Items that are always ready would keep the runtime from everything else.
             consume_budget().await;
-            if engine.shared.stopper.is_stopped(&self.cancel) {
+            if engine.shared.stopper.is_stopped() {
                 break;
             }
             if slot.is_none() && !engine.needs_come_first() {

@@ -4,8 +4,10 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bgt_core::{Cancel, Limits, Needs, Observer, Retry};
+use bgt_core::{Cancel, CancelReason, Limits, Needs, Observer, Retry};
+use tokio::time::{Instant, sleep_until};
 
+use crate::tasks::Tasks;
 use crate::{BatchError, Halt};
 
 pub(crate) struct Options {
@@ -18,7 +20,7 @@ pub(crate) struct Options {
     pub(crate) attempt_deadline: Option<Duration>,
     pub(crate) retry: Retry,
     pub(crate) cancel: Vec<Cancel>,
-    pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) observers: Vec<Arc<dyn Observer>>,
     pub(crate) limits: Option<Limits>,
     pub(crate) needs: Needs,
     pub(crate) per_group: Option<usize>,
@@ -48,7 +50,7 @@ impl Default for Options {
             attempt_deadline: None,
             retry: Retry::never(),
             cancel: Vec::new(),
-            observer: None,
+            observers: Vec::new(),
             limits: None,
             needs: Needs::new(),
             per_group: None,
@@ -143,29 +145,37 @@ impl Options {
         Ok(Some(crate::gate::Gates::new(self.gates.clone(), readings)))
     }
 
-    /// Waits for something before the start, but no longer than the batch may take.
-    #[cfg(any(feature = "gates", feature = "journal"))]
-    pub(crate) async fn unless_stopped<F: Future>(
-        &self,
-        deadline: Option<tokio::time::Instant>,
-        wait: F,
-    ) -> Option<F::Output> {
-        let mut requests: Vec<_> = self.cancel.iter().map(|cancel| Box::pin(cancel.requested())).collect();
-        let requested = std::future::poll_fn(|cx| {
-            let asked = requests.iter_mut().any(|request| request.as_mut().poll(cx).is_ready());
-            if asked { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-        });
-        let passed = async {
-            match deadline {
-                Some(deadline) => tokio::time::sleep_until(deadline).await,
-                None => std::future::pending().await,
+    /// The one switch by which all of it is stopped: by those that were given, and by the deadline.
+    pub(crate) fn switch(&self, deadline: Option<Instant>, tasks: &Tasks) -> Cancel {
+        let mut switches = self.cancel.iter();
+        let cancel = switches.next().map_or_else(Cancel::new, Cancel::child);
+        for other in switches {
+            if let Some(reason) = other.reason() {
+                cancel.cancel_because(reason);
             }
-        };
-        tokio::select! {
-            biased;
-            value = wait => Some(value),
-            () = requested => None,
-            () = passed => None,
+            tasks.spawn(follow(other.clone(), cancel.clone()));
         }
+        if let Some(deadline) = deadline {
+            tasks.spawn(end_at(deadline, cancel.clone()));
+        }
+        cancel
+    }
+}
+
+/// Does with one switch what is done with another.
+async fn follow(leader: Cancel, cancel: Cancel) {
+    let reason = leader.requested().await;
+    if cancel.reason().is_none() {
+        cancel.cancel_because(reason);
+    }
+    leader.forced().await;
+    cancel.force();
+}
+
+/// Ends everything when the whole may take no longer.
+async fn end_at(deadline: Instant, cancel: Cancel) {
+    sleep_until(deadline).await;
+    if cancel.reason().is_none() {
+        cancel.cancel_because(CancelReason::Deadline);
     }
 }

@@ -2,13 +2,12 @@
 //!
 //! Owns: the source, and what it said of its length. Never does: let a panic of the source get further than here.
 
-use std::any::Any;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use bgt_core::Task;
 use bgt_simple::Panicked;
@@ -44,19 +43,6 @@ enum Kind<T> {
     Ended,
 }
 
-/// What came of a pull.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Pull {
-    /// Some items.
-    Some,
-    /// The stream has none at the moment.
-    NotYet,
-    /// There is nothing more.
-    Ended,
-    /// The source panicked: there is nothing more.
-    Panicked(Panicked),
-}
-
 impl<T: Task + 'static> Source<T> {
     pub(crate) fn iterator<I>(items: I) -> Self
     where
@@ -72,21 +58,18 @@ impl<T: Task + 'static> Source<T> {
         Self { kind: Kind::Stream(Box::pin(Items(Box::pin(items)))), next: 0 }
     }
 
-    /// Takes up to `most` items, without waiting for any.
-    pub(crate) fn pull(&mut self, most: usize, into: &mut VecDeque<Pulled<T>>) -> Pull {
-        self.poll_pull(most, into, &mut Context::from_waker(Waker::noop()))
+    /// Waits for at least one item, and takes up to `most` that are there; none when the source is at its end. A source that
+    /// panics is; what it gave before that is taken. Cancel-safe.
+    pub(crate) async fn pull(&mut self, most: usize, into: &mut VecDeque<Pulled<T>>) -> Result<(), Panicked> {
+        poll_fn(|cx| self.poll_pull(most, into, cx)).await
     }
 
-    /// Waits for at least one item. Cancel-safe.
-    pub(crate) async fn pull_one(&mut self, into: &mut VecDeque<Pulled<T>>) -> Pull {
-        poll_fn(|cx| match self.poll_pull(1, into, cx) {
-            Pull::NotYet => Poll::Pending,
-            pull => Poll::Ready(pull),
-        })
-        .await
-    }
-
-    fn poll_pull(&mut self, most: usize, into: &mut VecDeque<Pulled<T>>, cx: &mut Context<'_>) -> Pull {
+    fn poll_pull(
+        &mut self,
+        most: usize,
+        into: &mut VecDeque<Pulled<T>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Panicked>> {
         let before = into.len();
         let Self { kind, next } = self;
         let pulled = catch_unwind(AssertUnwindSafe(|| {
@@ -101,24 +84,23 @@ impl<T: Task + 'static> Source<T> {
                         into.push_back(Pulled { index: *next, item, places: Places::default() });
                         *next += 1;
                     }
-                    Poll::Ready(None) => return true,
-                    Poll::Pending => break,
+                    Poll::Ready(None) => return Poll::Ready(()),
+                    Poll::Pending => return Poll::Pending,
                 }
             }
-            false
+            Poll::Pending
         }));
         match pulled {
-            Ok(false) if into.len() > before => Pull::Some,
-            Ok(false) => Pull::NotYet,
-            Ok(true) => {
+            Ok(Poll::Pending) if into.len() > before => Poll::Ready(Ok(())),
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(())) => {
                 // What the source's own destructor has to say comes too late to matter.
                 let _ = self.end();
-                if into.len() > before { Pull::Some } else { Pull::Ended }
+                Poll::Ready(Ok(()))
             }
             Err(payload) => {
-                let panicked = panicked(payload);
                 let _ = self.end();
-                Pull::Panicked(panicked)
+                Poll::Ready(Err(Panicked::caught(payload)))
             }
         }
     }
@@ -144,7 +126,7 @@ impl<T: Task + 'static> Source<T> {
     /// Lets go of the source.
     pub(crate) fn end(&mut self) -> Result<(), Panicked> {
         let kind = std::mem::replace(&mut self.kind, Kind::Ended);
-        catch_unwind(AssertUnwindSafe(|| drop(kind))).map_err(panicked)
+        catch_unwind(AssertUnwindSafe(|| drop(kind))).map_err(Panicked::caught)
     }
 }
 
@@ -180,15 +162,6 @@ pub(crate) fn drop_quietly<V>(value: V) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
         std::mem::forget(payload);
     }
-}
-
-pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> Panicked {
-    let text = payload.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    let message = text.unwrap_or("a panic whose message is no text").to_owned();
-    // It may panic when it is dropped.
-    std::mem::forget(payload);
-    Panicked::new(message)
 }
 
 /// The task's name, which may be the work of code that panics.

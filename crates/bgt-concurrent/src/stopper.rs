@@ -24,7 +24,7 @@ impl Stopper {
 
     /// Lets nothing more start. The first reason stays.
     pub(crate) fn halt(&self, why: Halted) {
-        let _ = self.why.set(why);
+        self.note(why);
         if !self.no_more.swap(true, Ordering::SeqCst) {
             self.wake.cancel();
         }
@@ -35,10 +35,9 @@ impl Stopper {
         let _ = self.why.set(why);
     }
 
-    /// Whether nothing more may start. Whoever asks acts on it, so the reason is settled by then. Asked for each item, through
-    /// a child of the switch that only the caller has, as looking at a switch takes its lock.
-    pub(crate) fn is_stopped(&self, child: &Cancel) -> bool {
-        self.no_more.load(Ordering::Acquire) || (child.reason().is_some() && self.notice())
+    /// Whether nothing more may start. Whoever asks acts on it, so the reason is settled by then.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.no_more.load(Ordering::Acquire) || self.notice()
     }
 
     /// Whether somebody cancelled; that is then why the batch stopped, unless it had stopped before.

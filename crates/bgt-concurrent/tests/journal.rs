@@ -98,19 +98,28 @@ async fn without_a_key_an_item_is_refused_and_a_name_that_no_store_takes_is_too(
     assert_eq!(ran.load(Ordering::SeqCst), 0);
 }
 
-/// A store that writes when it is let to.
+/// A store that writes when it is let to, and panics at one key.
 #[derive(Clone)]
-struct Slow {
+struct Awkward {
     inner: MemoryStore,
     writes: Arc<Semaphore>,
     asked: Arc<Notify>,
+    panics_at: Option<&'static str>,
+}
+
+impl Awkward {
+    fn new(writes: usize, panics_at: Option<&'static str>) -> Self {
+        let (writes, asked) = (Arc::new(Semaphore::new(writes)), Arc::default());
+        Self { inner: MemoryStore::new(), writes, asked, panics_at }
+    }
 }
 
 #[async_trait]
-impl JournalStore for Slow {
+impl JournalStore for Awkward {
     async fn record(&self, journal: &str, entries: Vec<JournalEntry>) -> Result<(), StoreError> {
         self.asked.notify_one();
         self.writes.acquire().await.unwrap().forget();
+        assert!(entries.iter().all(|entry| Some(&*entry.key) != self.panics_at), "not this one");
         self.inner.record(journal, entries).await
     }
 
@@ -169,8 +178,7 @@ async fn a_journal_that_fails_halts_the_batch_and_says_so() {
 
 #[tokio::test]
 async fn what_is_written_down_keeps_no_other_task_from_its_turn_and_counts_only_then() {
-    let store =
-        Slow { inner: MemoryStore::new(), writes: Arc::new(Semaphore::new(0)), asked: Arc::default() };
+    let store = Awkward::new(0, None);
     let (ran, keys) = (Arc::new(AtomicU64::new(0)), ["a", "b", "c", "d"]);
     let counted = ran.clone();
     let items = keys.into_iter().map(move |key| item(key, &counted));
@@ -230,40 +238,12 @@ async fn who_waits_for_the_same_work_keeps_no_other_from_its_turn() {
     assert_eq!(heard, ["a", "b", "c", "long"]);
 }
 
-/// A store that panics at one key.
-struct Panics(MemoryStore);
-
-#[async_trait]
-impl JournalStore for Panics {
-    async fn record(&self, journal: &str, entries: Vec<JournalEntry>) -> Result<(), StoreError> {
-        assert!(entries.iter().all(|entry| entry.key != "c"), "no c");
-        self.0.record(journal, entries).await
-    }
-
-    async fn entry(&self, journal: &str, key: &str) -> Result<Option<JournalEntry>, StoreError> {
-        self.0.entry(journal, key).await
-    }
-
-    async fn entries(
-        &self,
-        journal: &str,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<JournalEntry>, StoreError> {
-        self.0.entries(journal, after, limit).await
-    }
-
-    async fn erase(&self, journal: &str) -> Result<u64, StoreError> {
-        self.0.erase(journal).await
-    }
-}
-
 #[tokio::test]
 async fn a_store_that_panics_halts_the_batch_and_loses_no_result() {
     let ran = Arc::new(AtomicU64::new(0));
     let counted = ran.clone();
     let items = ["a", "b", "c", "d", "e"].map(move |key| item(key, &counted));
-    let store = Panics(MemoryStore::new());
+    let store = Awkward::new(Semaphore::MAX_PERMITS, Some("c"));
     let mut results =
         batch(items).max_concurrent(1).lookahead(0).in_order().journal(store, "j").start().await.unwrap();
     for key in ["a", "b", "c"] {

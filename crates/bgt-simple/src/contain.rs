@@ -1,6 +1,5 @@
 //! A task's future, whose panics stay inside.
 
-use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -52,16 +51,6 @@ impl<T> Drop for Contained<'_, T> {
 pub(crate) fn contain<R>(call: impl FnOnce() -> R) -> Result<R, TaskError> {
     // Whatever was left half done belongs to the task, and the task is not touched again but to be dropped or run anew;
     // its interior state after a panic is its own affair, as with a thread that panicked.
-    catch_unwind(AssertUnwindSafe(call)).map_err(|payload| {
-        let message = message(&*payload);
-        // A payload may panic when it is dropped, and then nobody would be left to contain it.
-        std::mem::forget(payload);
-        TaskError::new(Panicked { message }).with_kind(ErrorKind::Panicked)
-    })
-}
-
-fn message(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("a panic whose message is no text").to_owned()
+    let caught = catch_unwind(AssertUnwindSafe(call));
+    caught.map_err(|payload| TaskError::new(Panicked::caught(payload)).with_kind(ErrorKind::Panicked))
 }

@@ -1,5 +1,6 @@
 //! The causes that the runner itself adds to an error.
 
+use std::any::Any;
 use std::error::Error as StdError;
 use std::time::Duration;
 
@@ -26,9 +27,14 @@ pub struct Panicked {
 }
 
 impl Panicked {
-    /// A panic with this message, for those who write a pattern.
+    /// What [`catch_unwind`](std::panic::catch_unwind) caught, for those who write a pattern.
     #[must_use]
-    pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
+    pub fn caught(payload: Box<dyn Any + Send>) -> Self {
+        let text = payload.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        let message = text.unwrap_or("a panic whose message is no text").to_owned();
+        // A payload may panic when it is dropped, and then nobody would be left to contain it.
+        std::mem::forget(payload);
+        Self { message }
     }
 }
