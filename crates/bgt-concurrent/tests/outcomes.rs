@@ -249,29 +249,41 @@ async fn cancelled_before_it_starts_nothing_is_pulled() {
     assert_eq!(pulled.load(Ordering::SeqCst), 0);
 }
 
-/// Small functions are pulled by the hundred: those that were pulled with the one that fails are told of too.
+/// Small functions are pulled several at a time: those that were pulled with the one that fails are told of too. The
+/// one that fails is the first, from the thousandth on, that has others pulled with it: how many are pulled is for the
+/// clock of the machine to say.
 #[tokio::test]
 async fn a_halt_tells_of_everything_that_was_pulled() {
-    const FAILS: u64 = 50_000;
-    let tasks = (0..100_000u64).map(|n| {
-        task_fn("n", move |_cx| async move { if n == FAILS { Err(TaskError::msg("no")) } else { Ok(()) } })
+    let (pulled, fails) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(u64::MAX)));
+    let (counted, failed) = (pulled.clone(), fails.clone());
+    let tasks = (0..1_000_000u64).map(move |n| {
+        counted.store(n + 1, Ordering::SeqCst);
+        let (pulled, fails) = (counted.clone(), failed.clone());
+        task_fn("n", move |_cx| {
+            let is_one = n >= 1_000 && pulled.load(Ordering::SeqCst) > n + 1;
+            if is_one {
+                fails.store(n, Ordering::SeqCst);
+            }
+            async move { if is_one { Err(TaskError::msg("no")) } else { Ok(()) } }
+        })
     });
     let halt = bgt_concurrent::Halt::on_first_failure();
-    let mut results = batch(tasks).max_concurrent(1).buffer(200_000).halt(halt).start().await.unwrap();
-    let mut heard = std::collections::HashSet::new();
+    let mut results = batch(tasks).max_concurrent(1).buffer(2_000_000).halt(halt).start().await.unwrap();
+    let mut heard = std::collections::BTreeMap::new();
     while let Some(finished) = results.next().await {
-        let expected = match finished.index {
-            n if n < FAILS => Status::Succeeded,
-            FAILS => Status::Failed,
-            _ => Status::Skipped,
-        };
-        assert_eq!(finished.report.status(), expected, "{}", finished.index);
-        assert!(heard.insert(finished.index), "{} was told of twice", finished.index);
+        let told = heard.insert(finished.index, finished.report.status());
+        assert_eq!(told, None, "{} was told of twice", finished.index);
     }
-    assert!(heard.len() as u64 > FAILS + 1, "nothing was pulled with it, so this shows nothing");
-    assert!((0..heard.len() as u64).all(|n| heard.contains(&n)));
+    let (pulled, fails) = (pulled.load(Ordering::SeqCst), fails.load(Ordering::SeqCst));
+    assert!(fails != u64::MAX, "nothing was ever pulled with another, so this shows nothing");
+    let expected = (0..pulled).map(|n| match n.cmp(&fails) {
+        std::cmp::Ordering::Less => (n, Status::Succeeded),
+        std::cmp::Ordering::Equal => (n, Status::Failed),
+        std::cmp::Ordering::Greater => (n, Status::Skipped),
+    });
+    assert!(heard.into_iter().eq(expected), "{fails} failed, {pulled} were pulled");
     let counts = results.report().await.counts;
-    assert_eq!((counts.succeeded, counts.failed, counts.skipped), (FAILS, 1, 100_000 - FAILS - 1));
+    assert_eq!((counts.succeeded, counts.failed, counts.skipped), (fails, 1, 1_000_000 - fails - 1));
 }
 
 #[tokio::test]
