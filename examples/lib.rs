@@ -24,6 +24,8 @@ pages! {
     streaming_guide: "../docs/streaming.md",
     bgt_concurrent: "../crates/bgt-concurrent/README.md",
     concurrent_guide: "../docs/concurrent.md",
+    bgt_periodic: "../crates/bgt-periodic/README.md",
+    periodic_guide: "../docs/periodic.md",
     bgt_store: "../crates/bgt-store/README.md",
     bgt_orchestrator: "../crates/bgt-orchestrator/README.md",
     simple_guide: "../docs/simple.md",

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bgt_orchestrator::concurrent::{BatchReport, Item, MemoryStore, batch};
+use bgt_orchestrator::periodic::{Running, Schedule, ScheduleError, with_tick};
 use bgt_orchestrator::streaming::{From, Level, ProgressFrom, StreamEvent};
 use bgt_orchestrator::{Command, CommandError, Error, Orchestrator, Output, Report, Retry, Stdin};
 
@@ -61,8 +62,10 @@ async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let sources = sources(&repository.join("crates"))?;
     let journal = MemoryStore::new(); // or SqliteStore, which a power cut does not empty
     for _ in 0..2 {
-        println!("{:<11}{}", "concurrent", count_words(&bgt, &word_count, sources.clone(), &journal).await?);
+        println!("{:<10} {}", "concurrent", count_words(&bgt, &word_count, sources.clone(), &journal).await?);
     }
+    println!("\nThe README again, every 300 ms, on time:\n");
+    repeat(&bgt, word_count.clone().arg(repository.join("README.md"))).await?;
 
     let runs = bgt.runs().recent();
     println!("\n{} recent runs, nothing left running. The whole story of the one that hung:\n", runs.len());
@@ -116,6 +119,31 @@ fn sources(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
         }
     }
     Ok(sources)
+}
+
+/// Runs a task on a schedule until it has run three times, and says how late it was.
+async fn repeat(bgt: &Orchestrator, count: Command) -> Result<(), ScheduleError> {
+    let (sender, mut ticks) = tokio::sync::mpsc::unbounded_channel();
+    let count = with_tick(move |tick| {
+        let _ = sender.send(tick);
+        count.clone()
+    });
+    let schedule = bgt.periodic("count words", Schedule::every(Duration::from_millis(300)), count).await?;
+    for _ in 0..3 {
+        if let Some(tick) = ticks.recv().await {
+            println!("{:<10}{}: {:.1?} late", "periodic", tick.schedule, tick.lateness());
+        }
+    }
+    schedule.remove(Running::Finish).await;
+    let statistics = schedule.statistics();
+    println!(
+        "{:<10}{}: {} of {} runs succeeded",
+        "periodic",
+        schedule.describe(),
+        statistics.succeeded,
+        statistics.runs
+    );
+    Ok(())
 }
 
 /// The README and the documents of this repository.

@@ -12,6 +12,7 @@ mod interval;
 mod line;
 mod options;
 mod peak;
+pub mod periodic;
 mod rounds;
 pub mod spawn;
 pub mod store;

@@ -1,3 +1,4 @@
 //! Rivals from other crates, for the suites of `bgt-benches`: one module a suite.
 
+pub mod periodic;
 pub mod spawn;

@@ -20,6 +20,7 @@
 //! | run one task to its end | [`Orchestrator::simple`] | `simple` |
 //! | watch a long run live | `Orchestrator::streaming` | `streaming` |
 //! | run many under limits | `Orchestrator::concurrent` | `concurrent` |
+//! | run on a schedule | `Orchestrator::periodic` | `periodic` |
 //!
 //! Each pattern is also a crate of its own, for those who need only that one. Everything that they share is
 //! re-exported here; the examples of such types name the crate they come from, write `bgt_orchestrator` instead.
@@ -38,6 +39,10 @@ pub use bgt_core::{
     Report, Retry, RunId, RunInfo, Runs, Sink, SinkClosed, Source, Status, Stop, Task, TaskError, TaskFn,
     UnknownPattern, UnknownStatus, Verdict, async_trait, task_fn,
 };
+/// Run on a schedule: the crate `bgt-periodic`.
+#[cfg(feature = "periodic")]
+#[cfg_attr(docsrs, doc(cfg(feature = "periodic")))]
+pub use bgt_periodic as periodic;
 /// Run one task to its end: the crate `bgt-simple`.
 #[cfg(feature = "simple")]
 #[cfg_attr(docsrs, doc(cfg(feature = "simple")))]

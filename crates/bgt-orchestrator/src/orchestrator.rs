@@ -6,10 +6,30 @@ use bgt_core::Runs;
 ///
 /// Dropping it stops nothing: a run belongs to the future or handle that its door answered. It lists runs and does not
 /// stop them: to stop many at once, give each a child of one [`Cancel`](bgt_core::Cancel).
-#[derive(Clone, Debug, Default)]
+///
+/// Schedules are its own: they stop with the last of its clones and of their handles.
+#[derive(Clone, Debug)]
 #[doc(alias = "TaskOrchestrator")]
 pub struct Orchestrator {
     runs: Runs,
+    #[cfg(feature = "periodic")]
+    scheduler: bgt_periodic::Scheduler,
+}
+
+impl Default for Orchestrator {
+    fn default() -> Self {
+        let runs = Runs::default();
+        Self {
+            #[cfg(feature = "periodic")]
+            scheduler: scheduler(bgt_periodic::Scheduler::builder(), &runs),
+            runs,
+        }
+    }
+}
+
+#[cfg(feature = "periodic")]
+fn scheduler(builder: bgt_periodic::SchedulerBuilder, runs: &Runs) -> bgt_periodic::Scheduler {
+    builder.observer(std::sync::Arc::new(runs.clone())).build()
 }
 
 impl Orchestrator {
@@ -105,5 +125,69 @@ impl Orchestrator {
     #[doc(alias = "long_running")]
     pub fn streaming<T: bgt_core::Task + 'static>(&self, task: T) -> bgt_streaming::Stream<T> {
         bgt_streaming::stream(task).observer(std::sync::Arc::new(self.runs.clone()))
+    }
+
+    /// Runs a task on a schedule, under a name that no other schedule has. [`with_tick`](bgt_periodic::with_tick) makes a task
+    /// of each time, for those who want to know which one it is.
+    ///
+    /// # Errors
+    ///
+    /// [`ScheduleError`](bgt_periodic::ScheduleError), which names the value and the way out.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the schedule is not added.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bgt_orchestrator::periodic::{Running, Schedule, ScheduleError};
+    /// use bgt_orchestrator::{Orchestrator, task_fn};
+    /// use std::time::Duration;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), ScheduleError> {
+    /// let bgt = Orchestrator::new();
+    /// let clean_up = task_fn("clean up", |_cx| async { Ok(()) });
+    /// let nightly = Schedule::cron("30 2 * * *").zone("America/New_York");
+    /// let cleaning = bgt.periodic("nightly", nightly, clean_up).await?;
+    /// assert_eq!(cleaning.describe(), "every day at 02:30 (America/New_York)");
+    /// cleaning.run_now().expect("nothing of it is running");
+    /// cleaning.idle().await;
+    /// assert_eq!(bgt.runs().recent()[0].name.as_ref(), "clean up");
+    /// bgt.scheduler().stop(Running::Finish, Duration::from_secs(5)).await;
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "periodic")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "periodic")))]
+    #[doc(alias = "cron")]
+    pub async fn periodic(
+        &self,
+        name: impl Into<std::sync::Arc<str>>,
+        schedule: bgt_periodic::Schedule,
+        job: impl bgt_periodic::Job,
+    ) -> Result<bgt_periodic::ScheduleHandle, bgt_periodic::ScheduleError> {
+        self.scheduler.add(name, schedule, job).await
+    }
+
+    /// All its schedules: to find one by name, to list them, to stop them.
+    #[cfg(feature = "periodic")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "periodic")))]
+    #[must_use]
+    pub fn scheduler(&self) -> &bgt_periodic::Scheduler {
+        &self.scheduler
+    }
+
+    /// Sets what its schedules are kept by: a store, another clock. Those that were added before stay with the scheduler that
+    /// they are of.
+    #[cfg(feature = "periodic")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "periodic")))]
+    #[must_use]
+    pub fn scheduled_by(mut self, builder: bgt_periodic::SchedulerBuilder) -> Self {
+        self.scheduler = scheduler(builder, &self.runs);
+        self
     }
 }

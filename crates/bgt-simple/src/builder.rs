@@ -132,8 +132,9 @@ impl<'a, T: Task + 'a> Run<'a, T> {
     /// # Cancel safety
     ///
     /// As for the run itself: dropping it ends the task at once.
-    pub async fn report(self) -> Report<T::Output> {
-        runner::execute(self.task, self.options).await
+    // Not `async fn`: its future would hold the whole of `self` beside what it becomes.
+    pub fn report(self) -> impl Future<Output = Report<T::Output>> {
+        runner::execute(self.task, self.options)
     }
 
     /// Runs nothing: makes the checks of a run, all but opening the files of redirections, and answers what it would do,

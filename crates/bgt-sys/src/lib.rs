@@ -32,6 +32,7 @@
 //! | started by | `posix_spawn`, never `fork` | `CreateProcess`, suspended until it is in the job |
 //! | its end is seen by | pidfd (Linux), else SIGCHLD, before it is reaped | a wait of the system's thread pool |
 //! | pipes | non-blocking, on tokio's reactor | overlapped named pipes, on tokio's reactor |
+//! | a time is waited for by | timerfd (Linux), else tokio's timer | a high-resolution waitable timer |
 //!
 //! For state that outlives a process: [`since_boot`] and [`boot_id`], [`file_id`], [`create_private`] and
 //! [`create_private_folder`].
@@ -47,6 +48,7 @@ mod file;
 mod open;
 mod quote;
 mod stdio;
+mod timer;
 mod variable;
 
 #[cfg(unix)]
@@ -67,4 +69,5 @@ pub use open::open;
 pub use os::{Child, PipeReader, PipeWriter, is_executable, is_store_alias, signal_name, spawn};
 pub use quote::quote;
 pub use stdio::{Asked, Input, Output, Signal, SpawnOptions, Spawned};
+pub use timer::{Timer, steady};
 pub use variable::variable_key;

@@ -14,6 +14,9 @@ mod reaper;
 mod snapshot;
 mod spawn;
 mod strays;
+mod timer;
+#[cfg(target_os = "linux")]
+mod timerfd;
 mod watch;
 
 pub(crate) use boot::{boot_id, since_boot};
@@ -21,6 +24,7 @@ pub use child::Child;
 pub(crate) use file::{create_private, create_private_folder, file_id};
 pub use pipe::{PipeReader, PipeWriter};
 pub use spawn::spawn;
+pub(crate) use timer::{Timer, steady};
 
 /// Whether a file is one of the aliases by which Windows offers to install a program instead of running it. Never,
 /// on Unix.

@@ -9,6 +9,7 @@ mod job;
 mod pipe;
 mod resume;
 mod spawn;
+mod timer;
 mod wait;
 
 use std::io;
@@ -19,6 +20,7 @@ pub use child::Child;
 pub(crate) use file::{create_private, create_private_folder, file_id};
 pub use pipe::{PipeReader, PipeWriter};
 pub use spawn::spawn;
+pub(crate) use timer::{Timer, steady};
 
 /// The name of a signal number on this system: none, on Windows.
 #[must_use]

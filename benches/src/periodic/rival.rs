@@ -1,0 +1,58 @@
+//! Who else fires on time.
+
+use std::any::Any;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use super::Firings;
+use crate::Result;
+
+/// What has to be held for as long as it is to fire.
+pub type Held = Box<dyn Any + Send>;
+
+/// A rival that is made ready.
+pub type Making = Pin<Box<dyn Future<Output = Result<Held>> + Send>>;
+
+/// So many that fire every whole second, in one ledger.
+pub type Many = fn(usize, Arc<Firings>) -> Making;
+
+/// Another way to fire on time. What it cannot do is left out.
+#[derive(Clone, Copy)]
+pub struct Rival {
+    /// The name in `against`.
+    pub name: &'static str,
+    /// One that fires again and again, as often as it can, each firing told.
+    pub one: Option<fn(Arc<Firings>) -> Making>,
+    /// So many that fire every whole second, each told.
+    pub many: Option<Many>,
+    /// So many for every new year, which are not fired here.
+    pub add: Option<fn(usize) -> Making>,
+}
+
+pub(super) const OWN_CRATES: &[Rival] =
+    &[Rival { name: "tokio-interval", one: None, many: Some(intervals), add: None }];
+
+/// What people write first: a task for each, with an interval of tokio.
+fn intervals(count: usize, firings: Arc<Firings>) -> Making {
+    Box::pin(async move {
+        let passed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.subsec_nanos();
+        let second = Duration::from_secs(1);
+        let start = Instant::now() + second - Duration::from_nanos(passed.into());
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..count {
+            let firings = firings.clone();
+            tasks.spawn(async move {
+                let mut interval = interval_at(start, second);
+                interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
+                loop {
+                    interval.tick().await;
+                    firings.fired_this_second();
+                }
+            });
+        }
+        Ok(Box::new(tasks) as Held)
+    })
+}

@@ -1,0 +1,135 @@
+//! What a schedule fires: a task, or what makes one of a tick.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use bgt_core::{ErrorKind, Report, Task, TaskError, task_fn};
+
+use crate::Tick;
+use crate::firing::Firing;
+use crate::statistics::End;
+
+/// What a schedule fires: every [`Task`], or [`with_tick`] for one that wants to know which time it is for.
+pub trait Job: sealed::Launch {}
+
+impl<J: sealed::Launch> Job for J {}
+
+/// Makes a task of each firing.
+///
+/// A function that panics is a failed run, with the panic's message.
+///
+/// # Examples
+///
+/// ```
+/// use bgt_periodic::{ManualClock, Schedule, Scheduler, task_fn, with_tick};
+/// use std::time::Duration;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), bgt_periodic::ScheduleError> {
+/// let clock = ManualClock::new();
+/// let scheduler = Scheduler::builder().engine(clock.clone()).build();
+/// let (sender, mut reports) = tokio::sync::mpsc::unbounded_channel();
+/// let report = with_tick(move |tick| {
+///     let sender = sender.clone();
+///     task_fn("report", move |_cx| {
+///         let _ = sender.send(tick.scheduled_at);
+///         async { Ok(()) }
+///     })
+/// });
+/// let hourly = scheduler.add("report", Schedule::cron("@hourly"), report).await?;
+/// let due = hourly.next(1)[0];
+/// clock.advance(Duration::from_secs(3601));
+/// assert_eq!(reports.recv().await, Some(due));
+/// # Ok(()) }
+/// ```
+pub fn with_tick<F, T>(make: F) -> WithTick<F>
+where
+    F: Fn(Tick) -> T + Send + Sync + 'static,
+    T: Task + 'static,
+{
+    WithTick(make)
+}
+
+/// What [`with_tick`] makes.
+#[derive(Clone, Copy, Debug)]
+pub struct WithTick<F>(F);
+
+pub(crate) mod sealed {
+    use std::sync::Arc;
+
+    use crate::firing::Firing;
+
+    /// The one future of a firing and of those that wait for it: it is made where the task's type is known.
+    pub trait Launch: Send + Sync + 'static {
+        /// Runs it, and then those whose turn it is.
+        fn launch(self: Arc<Self>, firing: Firing);
+    }
+}
+
+impl<T: Task + 'static> sealed::Launch for T {
+    fn launch(self: Arc<Self>, firing: Firing) {
+        let runtime = firing.runtime();
+        drop(runtime.spawn(async move {
+            let mut next = Some(firing);
+            while let Some(firing) = next {
+                let report = firing.options(bgt_simple::run(&*self)).report().await;
+                next = firing.ended(end(report)).await;
+            }
+        }));
+    }
+}
+
+impl<F, T> sealed::Launch for WithTick<F>
+where
+    F: Fn(Tick) -> T + Send + Sync + 'static,
+    T: Task + 'static,
+{
+    fn launch(self: Arc<Self>, firing: Firing) {
+        let runtime = firing.runtime();
+        drop(runtime.spawn(async move {
+            let mut next = Some(firing);
+            while let Some(firing) = next {
+                let made = contain(|| (self.0)(firing.tick().clone()));
+                let end = match made {
+                    Ok(task) => end(firing.options(bgt_simple::run(task)).report().await),
+                    Err(message) => {
+                        let failed = task_fn(firing.tick().schedule.to_string(), move |_cx| {
+                            let failed = TaskError::msg(message.clone()).with_kind(ErrorKind::Panicked);
+                            async move { Err::<(), _>(failed) }
+                        });
+                        end(firing.options(bgt_simple::run(failed)).report().await)
+                    }
+                };
+                next = firing.ended(end).await;
+            }
+        }));
+    }
+}
+
+/// What is kept of a report. What the task answered is dropped here, which may be a user's code that panics.
+fn end<T>(report: Report<T>) -> End {
+    let (status, attempts, elapsed) = (report.status(), report.attempts, report.elapsed);
+    let error = match report.result {
+        Ok(output) => {
+            let _ = contain(|| drop(output));
+            None
+        }
+        Err(error) => {
+            let words = contain(|| format!("{error:#}"));
+            let _ = contain(|| drop(error));
+            Some(words.unwrap_or_else(|_| "an error that panics when it is shown".to_owned()).into())
+        }
+    };
+    End { status, attempts, elapsed, error }
+}
+
+/// Calls something of a user's; the message if it panics.
+fn contain<R>(call: impl FnOnce() -> R) -> Result<R, String> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|thrown| {
+        let text = thrown.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| thrown.downcast_ref::<String>().map(String::as_str));
+        let message = text.unwrap_or("a panic whose message is no text").to_owned();
+        // What was thrown may panic when it is dropped.
+        std::mem::forget(thrown);
+        message
+    })
+}

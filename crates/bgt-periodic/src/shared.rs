@@ -1,0 +1,185 @@
+//! What the driver, the firings and the handles of one scheduler share.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use bgt_core::Observer;
+use tokio::runtime::Handle as Runtime;
+use tokio::sync::Notify;
+
+use crate::engine::Engine;
+#[cfg(feature = "store")]
+use crate::entry::Pending;
+use crate::entry::{Admitted, Entry, Refused};
+use crate::firing::Firing;
+use crate::heap::Heap;
+use crate::trigger::Clock;
+
+pub(crate) struct Shared {
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
+    #[cfg(feature = "store")]
+    pub(crate) claims: Option<crate::claims::Claims>,
+    board: Mutex<Board>,
+    runtime: OnceLock<Runtime>,
+    /// The driver has something new to look at.
+    pub(crate) changed: Notify,
+    /// A firing has ended.
+    over: Notify,
+    in_flight: AtomicU64,
+}
+
+#[derive(Default)]
+pub(crate) struct Board {
+    pub(crate) entries: HashMap<Arc<str>, Arc<Entry>>,
+    pub(crate) wall: Heap,
+    pub(crate) steady: Heap,
+    pub(crate) is_stopped: bool,
+}
+
+impl Board {
+    pub(crate) fn heap(&mut self, clock: Clock) -> &mut Heap {
+        match clock {
+            Clock::Wall => &mut self.wall,
+            Clock::Steady => &mut self.steady,
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(
+        engine: Arc<dyn Engine>,
+        observer: Option<Arc<dyn Observer>>,
+        #[cfg(feature = "store")] claims: Option<crate::claims::Claims>,
+    ) -> Self {
+        Self {
+            engine,
+            observer,
+            #[cfg(feature = "store")]
+            claims,
+            board: Mutex::default(),
+            runtime: OnceLock::new(),
+            changed: Notify::new(),
+            over: Notify::new(),
+            in_flight: AtomicU64::new(0),
+        }
+    }
+
+    // Never taken while an entry's state is held, nor the other way round; nothing of a user's runs under it.
+    pub(crate) fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The runtime that everything is on; whoever comes first starts the driver.
+    pub(crate) fn start(self: &Arc<Self>) {
+        let mut is_first = false;
+        let runtime = self.runtime.get_or_init(|| {
+            is_first = true;
+            Runtime::current()
+        });
+        // Not before it is known: on another thread the driver may ask for it at once.
+        if is_first {
+            drop(runtime.spawn(crate::driver::drive(self.clone())));
+            #[cfg(feature = "store")]
+            if self.claims.is_some() {
+                drop(runtime.spawn(crate::claims::keep(self.clone())));
+            }
+        }
+    }
+
+    pub(crate) fn runtime(&self) -> Runtime {
+        self.runtime.get().expect("started with the first schedule").clone()
+    }
+
+    /// Has the driver look at an entry at this time.
+    pub(crate) fn wake_at(&self, entry: &Arc<Entry>, alarm: (i64, u64)) {
+        let clock = entry.state().plan.clock();
+        let mut board = self.board();
+        if board.is_stopped {
+            return;
+        }
+        let entries = board.entries.len();
+        let is_first = board.heap(clock).push(entry.clone(), alarm, entries);
+        drop(board);
+        if is_first {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Starts a firing that was claimed, if it may start now.
+    #[cfg(feature = "store")]
+    pub(crate) fn dispatch(self: &Arc<Self>, entry: &Arc<Entry>, pending: Pending) {
+        let (admitted, refused) = entry.admit(pending);
+        self.settle(entry, refused);
+        if let Some(admitted) = admitted {
+            self.launch(entry, admitted);
+        }
+    }
+
+    /// Starts a firing that may start now.
+    pub(crate) fn launch(self: &Arc<Self>, entry: &Arc<Entry>, admitted: Admitted) {
+        let firing = Firing::new(self.clone(), entry.clone(), admitted);
+        entry.job.clone().launch(firing);
+    }
+
+    /// Tells the store of firings that did not start.
+    pub(crate) fn settle(self: &Arc<Self>, entry: &Arc<Entry>, refused: Vec<Refused>) {
+        #[cfg(feature = "store")]
+        for (pending, reason) in refused {
+            let Some(lease) = pending.lease else { continue };
+            let (shared, entry) = (self.clone(), entry.clone());
+            self.begins();
+            drop(self.runtime().spawn(async move {
+                if let Some(claims) = &shared.claims {
+                    let outcome =
+                        bgt_store::Outcome::new(bgt_core::Status::Skipped).error(reason.to_string());
+                    claims.finish(&entry, lease, outcome).await;
+                }
+                shared.ends();
+            }));
+        }
+        #[cfg(not(feature = "store"))]
+        let _ = (entry, refused);
+    }
+
+    /// Takes it off the board if its single time is over.
+    pub(crate) fn forget_if_over(&self, entry: &Arc<Entry>) {
+        if entry.state().plan.is_over() {
+            self.forget(entry);
+        }
+    }
+
+    /// Takes it off the board, if it is still this one that has the name.
+    pub(crate) fn forget(&self, entry: &Arc<Entry>) {
+        let mut board = self.board();
+        if board.entries.get(&entry.name).is_some_and(|known| Arc::ptr_eq(known, entry)) {
+            board.entries.remove(&entry.name);
+        }
+    }
+
+    pub(crate) fn begins(&self) {
+        self.in_flight.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn ends(&self) {
+        self.in_flight.fetch_sub(1, Ordering::AcqRel);
+        self.over.notify_waiters();
+    }
+
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.in_flight.load(Ordering::Acquire)
+    }
+
+    /// Waits until this holds; looked at after each end of a firing. Cancel-safe.
+    pub(crate) async fn once(&self, mut holds: impl FnMut() -> bool) {
+        loop {
+            let mut over = std::pin::pin!(self.over.notified());
+            over.as_mut().enable();
+            if holds() {
+                return;
+            }
+            over.await;
+        }
+    }
+}
