@@ -30,6 +30,8 @@ pub(crate) struct CronRule {
     cron: Cron,
     names_its_times: bool,
     zone: Zone,
+    /// As it was when it could last be read: a schedule does not stop because it cannot be read for a while.
+    read: Mutex<TimeZone>,
     /// Of many that wait for the same time only one has to look for it.
     latest: Mutex<Option<Found>>,
 }
@@ -40,36 +42,58 @@ struct Found {
     next: i64,
 }
 
-type Known = Mutex<HashMap<(Box<str>, Zone), Weak<CronRule>>>;
-static KNOWN: LazyLock<Known> = LazyLock::new(Known::default);
+/// The rules that are in use, and perhaps some that were.
+#[derive(Debug, Default)]
+struct Known {
+    rules: HashMap<(Box<str>, Zone), Weak<CronRule>>,
+    /// With so many those that were are looked for: twice as many as were in use the last time.
+    sweep_at: usize,
+}
+
+static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
+
+impl Known {
+    fn insert(&mut self, key: (Box<str>, Zone), rule: &Arc<CronRule>) {
+        if self.rules.len() >= self.sweep_at.max(64) {
+            self.rules.retain(|_, rule| rule.strong_count() > 0);
+            self.sweep_at = 2 * self.rules.len();
+        }
+        self.rules.insert(key, Arc::downgrade(rule));
+    }
+}
 
 impl CronRule {
     /// Reads the pattern, or finds the rule that an equal one has made.
     pub(crate) fn shared(pattern: &str, zone: &Zone) -> Result<Arc<Self>, ScheduleError> {
         let key = (Box::from(pattern), zone.clone());
-        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(rule) = known.get(&key).and_then(Weak::upgrade) {
+        let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(rule) = known().rules.get(&key).and_then(Weak::upgrade) {
             return Ok(rule);
         }
-        drop(known);
         let rule = Arc::new(Self::new(pattern, zone)?);
-        known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= 2 * known.capacity().max(64) / 3 {
-            known.retain(|_, rule| rule.strong_count() > 0);
-        }
-        known.insert(key, Arc::downgrade(&rule));
+        known().insert(key, &rule);
         Ok(rule)
     }
 
     fn new(pattern: &str, zone: &Zone) -> Result<Self, ScheduleError> {
-        zone.get()?;
-        let parser = CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
+        let read = zone.get()?;
+        let parser = CronParser::builder()
+            .seconds(Seconds::Optional)
+            .year(Year::Disallowed)
+            .dom_and_dow(is_a_day_field_open(pattern))
+            .build();
         let cron = parser.parse(pattern).map_err(|error| ScheduleError::Cron {
             pattern: pattern.to_owned(),
             reason: error.to_string().trim_end_matches('.').to_owned(),
         })?;
         let names_its_times = !time_fields(cron.as_str()).any(|field| field.contains(['*', '?']));
-        Ok(Self { cron, names_its_times, zone: zone.clone(), latest: Mutex::new(None) })
+        Ok(Self {
+            cron,
+            names_its_times,
+            zone: zone.clone(),
+            read: Mutex::new(read),
+            latest: Mutex::new(None),
+        })
     }
 
     /// The first time after this one; both in nanoseconds since 1970.
@@ -84,10 +108,19 @@ impl CronRule {
     }
 
     fn look_after(&self, after: i64) -> Option<i64> {
-        let zone = self.zone.get().ok()?;
+        let zone = self.time_zone();
         let after = Timestamp::from_nanosecond(after.into()).ok()?;
         let next = if self.names_its_times { self.named(&zone, after) } else { self.repeating(&zone, after) };
         i64::try_from(next?.as_nanosecond()).ok()
+    }
+
+    fn time_zone(&self) -> TimeZone {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.zone.get() {
+            Ok(zone) => *read = zone,
+            Err(error) => tracing::warn!("the rules of this time zone are used as they were: {error}"),
+        }
+        read.clone()
     }
 
     fn named(&self, zone: &TimeZone, after: Timestamp) -> Option<Timestamp> {
@@ -134,6 +167,13 @@ impl CronRule {
     }
 }
 
+/// Whether one of the two day fields begins with a star. As in Vixie cron a day then has to match both, also where that star
+/// has a step: `*/2` and `MON` are Mondays of odd days.
+fn is_a_day_field_open(pattern: &str) -> bool {
+    let fields: Vec<_> = pattern.split_whitespace().rev().collect();
+    matches!(fields[..], [weekday, _, day, ..] if [weekday, day].iter().any(|field| field.starts_with(['*', '?'])))
+}
+
 /// Seconds, minutes, hours.
 fn time_fields(pattern: &str) -> impl Iterator<Item = &str> {
     let fields = pattern.split_whitespace().count();
@@ -170,6 +210,41 @@ mod tests {
         ] {
             assert_eq!(rule(pattern, "UTC").names_its_times, names, "{pattern}");
         }
+    }
+
+    #[test]
+    fn a_day_field_that_begins_with_a_star_leaves_the_other_to_decide() {
+        let days = |pattern: &str| {
+            // From Thursday, 2026-01-01.
+            let rule = CronRule::new(pattern, &Zone::Utc).unwrap();
+            let first = rule.next_after(1_767_225_599_999_999_999);
+            let times = std::iter::successors(first, |time| rule.next_after(*time));
+            times.take(4).map(|time| (time / 1_000_000_000 - 1_767_225_600) / 86_400 + 1).collect::<Vec<_>>()
+        };
+        assert_eq!(days("0 0 * * MON"), [5, 12, 19, 26]);
+        assert_eq!(days("0 0 */2 * MON"), [5, 19, 31 + 9, 31 + 23]);
+        assert_eq!(days("0 0 1-31/2 * MON"), [1, 3, 5, 7]);
+        assert_eq!(days("0 0 0 */2 * MON"), [5, 19, 31 + 9, 31 + 23]);
+    }
+
+    #[test]
+    fn many_patterns_are_swept_a_few_times() {
+        let mut known = Known::default();
+        let rules: Vec<_> =
+            (0..1000).map(|_| Arc::new(CronRule::new("@daily", &Zone::Utc).unwrap())).collect();
+        let mut sweeps = 0;
+        for (n, rule) in rules.iter().enumerate() {
+            let before = known.sweep_at;
+            known.insert((n.to_string().into(), Zone::Utc), rule);
+            sweeps += u32::from(known.sweep_at != before);
+        }
+        assert_eq!((known.rules.len(), sweeps), (1000, 4));
+        drop(rules);
+        let one = Arc::new(CronRule::new("@daily", &Zone::Utc).unwrap());
+        for n in 0..1100 {
+            known.insert((format!("new {n}").into(), Zone::Utc), &one);
+        }
+        assert!(known.rules.len() <= 1100, "{}", known.rules.len());
     }
 
     proptest! {

@@ -5,7 +5,7 @@
 //! Never does: run a task, call anything of a user's, wait for a store.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::engine::{Alarm, Now};
 use crate::entry::{Admitted, Entry, Pending};
@@ -13,13 +13,43 @@ use crate::heap::Wake;
 use crate::plan::Verdict;
 use crate::shared::Shared;
 use crate::trigger::Clock;
-use crate::{Skipped, burst, nanos};
+use crate::{Cause, Skipped, burst, nanos};
 
+const AFTER_A_PANIC: Duration = Duration::from_secs(1);
 /// Further back than this, the clock was wrong before, and the plans made by it are too: as in Vixie cron. Within it, what
 /// comes a second time is not fired a second time.
 const CORRECTION: i64 = 3 * 3600 * 1_000_000_000;
 
+/// Has everything driven until the scheduler is stopped or its runtime shut down. A panic in an engine is no reason to stop.
 pub(crate) async fn drive(shared: Arc<Shared>) {
+    let driven = Driven(shared);
+    let shared = &driven.0;
+    while let Err(error) = tokio::spawn(turns(shared.clone())).await {
+        if !error.is_panic() {
+            return;
+        }
+        tracing::error!("what waits for the schedules panicked; it goes on in {AFTER_A_PANIC:?}");
+        tokio::time::sleep(AFTER_A_PANIC).await;
+        let entries: Vec<_> = shared.board().entries.values().cloned().collect();
+        for entry in entries {
+            let alarm = entry.arm(&mut entry.state());
+            if let Some(alarm) = alarm {
+                shared.wake_at(&entry, alarm);
+            }
+        }
+    }
+}
+
+/// Dropped with the runtime, if not before.
+struct Driven(Arc<Shared>);
+
+impl Drop for Driven {
+    fn drop(&mut self) {
+        self.0.gone();
+    }
+}
+
+async fn turns(shared: Arc<Shared>) {
     let mut turn = Turn::default();
     loop {
         let now = shared.engine.now();
@@ -105,7 +135,7 @@ pub(crate) fn fire(shared: &Arc<Shared>, wake: &Wake, now: Now, desk: &mut Desk)
     if state.is_removed || !entry.is_armed(*alarm) {
         return;
     }
-    let (clock, jitter) = (state.plan.clock(), state.plan.jitter());
+    let clock = state.plan.clock();
     let by_clock = match clock {
         Clock::Wall => nanos::of_wall(now.wall),
         Clock::Steady => nanos::of(now.steady),
@@ -123,12 +153,7 @@ pub(crate) fn fire(shared: &Arc<Shared>, wake: &Wake, now: Now, desk: &mut Desk)
             }
             Verdict::Fire { slot, cause, missed } => {
                 past.counts.misfires += missed;
-                if crate::firing::is_at_its_time(cause) {
-                    let due = slot.saturating_add(jitter);
-                    past.counts.lateness.add(nanos::to_duration(by_clock.saturating_sub(due)));
-                } else {
-                    past.counts.misfires += 1;
-                }
+                past.counts.misfires += u64::from(cause != Cause::Scheduled);
                 let pending = Pending::new(on_the_wall(clock, slot, now), cause, missed);
                 if entry.is_stored() {
                     to_claim.push(pending);

@@ -62,6 +62,10 @@ pub trait Engine: Send + Sync + 'static {
     /// What time it is.
     fn now(&self) -> Now;
 
+    /// Makes ready what [`until`](Self::until) needs. Called on the scheduler's runtime when the first schedule is added, so that a
+    /// panic for something that the runtime lacks is seen there.
+    fn start(&self) {}
+
     /// Waits until the alarm's time has come; it may come back early.
     ///
     /// # Cancel safety

@@ -16,7 +16,6 @@ use crate::{Cause, Now, Schedule, Skipped, Tick, nanos};
 pub(crate) struct Entry {
     pub(crate) name: Arc<str>,
     pub(crate) schedule: Schedule,
-    pub(crate) job: Arc<dyn Job>,
     /// Whether its slots are claimed in the scheduler's store.
     #[cfg(feature = "store")]
     pub(crate) is_stored: bool,
@@ -26,6 +25,8 @@ pub(crate) struct Entry {
 }
 
 pub(crate) struct State {
+    /// What is fired; nothing any more once the schedule is over, so that no handle and no alarm keeps what it holds.
+    job: Option<Arc<dyn Job>>,
     pub(crate) plan: Plan<Pending>,
     pub(crate) past: Past,
     /// What firings are stopped by that start now: made with the first, and anew when it has been used.
@@ -73,8 +74,11 @@ pub(crate) struct Pending {
     pub(crate) lease: Option<bgt_store::SlotLease>,
 }
 
-/// A firing that may start, and what it is stopped by. Both under one lock: who replaces it must not miss it.
-pub(crate) type Admitted = (Pending, Arc<Cancel>);
+/// A firing whose turn it is, and what it is stopped by. Both under one lock: who replaces it must not miss it.
+pub(crate) type Turn = (Pending, Arc<Cancel>);
+
+/// The same, and what is fired.
+pub(crate) type Admitted = (Turn, Arc<dyn Job>);
 
 /// A firing that is not to start, and why.
 pub(crate) type Refused = (Pending, Skipped);
@@ -97,11 +101,11 @@ impl Entry {
         Self {
             name,
             schedule,
-            job,
             #[cfg(feature = "store")]
             is_stored: false,
             alarm: AtomicU64::new(0),
             state: Mutex::new(State {
+                job: Some(job),
                 plan,
                 past: Past::default(),
                 switch: None,
@@ -155,18 +159,18 @@ impl Entry {
 
     /// May it start? Those that may not are put down in the history.
     pub(crate) fn admit_to(&self, state: &mut State, pending: Pending) -> (Option<Admitted>, Vec<Refused>) {
-        if state.is_removed {
+        let Some(job) = state.job.clone().filter(|_| !state.is_removed) else {
             return (None, self.refuse(state, [(pending, Skipped::Stopped)]));
-        }
+        };
         let cause = pending.cause;
         match state.plan.admit(pending, cause) {
-            Admission::Run(pending) => (Some((pending, state.switch())), Vec::new()),
+            Admission::Run(pending) => (Some(((pending, state.switch()), job)), Vec::new()),
             Admission::Waits => (None, Vec::new()),
             Admission::Skip(pending, reason) => (None, self.refuse(state, [(pending, reason)])),
             Admission::Replaces(replaced) => {
                 let replaced = replaced.into_iter().map(|pending| (pending, Skipped::Replaced));
                 let refused = self.refuse(state, replaced);
-                state.ask(CancelReason::Caller);
+                state.ask(CancelReason::Halted);
                 (None, refused)
             }
         }
@@ -192,25 +196,49 @@ impl Entry {
         tick: &Tick,
         end: End,
         now: impl FnOnce() -> Now,
-    ) -> (Option<Admitted>, Option<(i64, u64)>) {
+    ) -> (Option<Turn>, Option<(i64, u64)>) {
         let mut state = self.state();
         let state = &mut *state;
         let was_waiting_for_it = state.plan.wakes_at().is_none();
-        state.past.ran(tick, end, self.schedule.history);
+        let jitter = nanos::to_duration(state.plan.jitter());
+        state.past.ran(tick, jitter, end, self.schedule.history);
         let next = state.plan.ended(|| nanos::of(now().steady));
         let next = next.map(|pending| (pending, state.switch()));
         let is_planned = was_waiting_for_it && state.plan.wakes_at().is_some();
         (next, if is_planned { self.arm(state) } else { None })
     }
 
-    /// Takes it out of use: nothing starts any more. Answers what was waiting.
-    pub(crate) fn remove(&self) -> Vec<Refused> {
+    /// Takes it out of use: nothing starts any more. Answers what was waiting, and what was fired.
+    pub(crate) fn remove(&self) -> (Vec<Refused>, Option<Arc<dyn Job>>) {
         let mut state = self.state();
         let state = &mut *state;
         state.is_removed = true;
         self.alarm.fetch_add(1, Ordering::AcqRel);
+        (self.give_up(state, None), state.job.take())
+    }
+
+    /// Nobody is left to run this one, nor what waits.
+    pub(crate) fn abandon(&self, turn: Pending) -> Vec<Refused> {
+        let mut state = self.state();
+        state.plan.withdraw();
+        self.give_up(&mut state, Some(turn))
+    }
+
+    fn give_up(&self, state: &mut State, first: Option<Pending>) -> Vec<Refused> {
         let waiting: VecDeque<_> = state.plan.give_up_waiting();
-        self.refuse(state, waiting.into_iter().map(|pending| (pending, Skipped::Stopped)))
+        let all = first.into_iter().chain(waiting);
+        self.refuse(state, all.map(|pending| (pending, Skipped::Stopped)))
+    }
+
+    /// What is fired.
+    pub(crate) fn job(&self) -> Option<Arc<dyn Job>> {
+        self.state().job.clone()
+    }
+
+    /// What was fired, if it was for a single time and that has come to its end.
+    pub(crate) fn job_if_over(&self) -> Option<Arc<dyn Job>> {
+        let mut state = self.state();
+        if state.plan.is_over() { state.job.take() } else { None }
     }
 
     /// Asks what runs to stop; again, it is not given any more time.

@@ -76,6 +76,9 @@ pub enum ScheduleError {
     /// The scheduler was stopped.
     #[error("the scheduler was stopped: add the schedule to a new one")]
     Stopped,
+    /// The runtime that the scheduler was on was shut down.
+    #[error("the runtime that this scheduler was on was shut down: make a new scheduler on one that lives")]
+    RuntimeGone,
     /// The store has a fault.
     #[cfg(feature = "store")]
     #[cfg_attr(docsrs, doc(cfg(feature = "store")))]

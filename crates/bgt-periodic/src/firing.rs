@@ -6,10 +6,10 @@ use std::time::Duration;
 use bgt_core::{Cancel, Pattern, Status, Task};
 use bgt_simple::Run;
 
-use crate::entry::{Admitted, Entry};
+use crate::Tick;
+use crate::entry::{Entry, Turn};
 use crate::shared::Shared;
 use crate::statistics::End;
-use crate::{Cause, Tick};
 
 /// A firing that runs. Dropping it before its end says that it was cancelled: its runtime is gone.
 pub struct Firing {
@@ -23,13 +23,13 @@ pub struct Firing {
 }
 
 impl Firing {
-    pub(crate) fn new(shared: Arc<Shared>, entry: Arc<Entry>, (pending, cancel): Admitted) -> Self {
-        let fired_at = shared.engine.now().wall;
+    pub(crate) fn new(shared: Arc<Shared>, entry: Arc<Entry>, (pending, cancel): Turn) -> Self {
         let tick = Tick {
             schedule: entry.name.clone(),
             run: pending.run,
             scheduled_at: pending.scheduled_at,
-            fired_at,
+            // Not before it has started.
+            fired_at: pending.scheduled_at,
             missed: pending.missed,
             cause: pending.cause,
         };
@@ -45,7 +45,9 @@ impl Firing {
         }
     }
 
-    pub(crate) fn tick(&self) -> &Tick {
+    /// It starts now.
+    pub(crate) fn starts(&mut self) -> &Tick {
+        self.tick.fired_at = self.shared.engine.now().wall;
         &self.tick
     }
 
@@ -87,7 +89,7 @@ impl Firing {
         next
     }
 
-    fn put_down(&mut self, end: End) -> Option<Admitted> {
+    fn put_down(&mut self, end: End) -> Option<Turn> {
         self.is_over = true;
         if let Some(error) = &end.error {
             tracing::warn!(schedule = %self.entry.name, run = %self.tick.run, "{error}");
@@ -106,10 +108,14 @@ impl Drop for Firing {
         if self.is_over {
             return;
         }
-        let error = Some("the runtime that it was on was shut down".into());
-        let end = End { status: Status::Cancelled, attempts: 0, elapsed: Duration::ZERO, error };
-        // Nobody is left to run what waits.
-        drop(self.put_down(end));
+        let (status, error) = match std::thread::panicking() {
+            true => (Status::Failed, "something of the task panicked where it is not expected"),
+            false => (Status::Cancelled, "the runtime that it was on was shut down"),
+        };
+        let end = End { status, attempts: 0, elapsed: Duration::ZERO, error: Some(error.into()) };
+        if let Some(turn) = self.put_down(end) {
+            self.shared.hand_on(&self.entry, turn, status == Status::Failed);
+        }
         self.shared.ends();
     }
 }
@@ -122,9 +128,4 @@ fn outcome(end: &End) -> bgt_store::Outcome {
         Some(error) => outcome.error(&**error),
         None => outcome,
     }
-}
-
-/// Whether it belongs to the lateness that is counted.
-pub(crate) fn is_at_its_time(cause: Cause) -> bool {
-    cause == Cause::Scheduled
 }

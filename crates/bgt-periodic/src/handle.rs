@@ -9,7 +9,7 @@ use bgt_core::{CancelReason, RunId};
 use crate::entry::{Entry, Pending};
 use crate::scheduler::Owner;
 use crate::trigger::Clock;
-use crate::{Cause, NotRun, Record, Schedule, Statistics, nanos};
+use crate::{Cause, NotRun, Record, Schedule, Skipped, Statistics, nanos};
 
 /// What is to become of a firing that runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,19 +54,22 @@ impl ScheduleHandle {
     }
 
     /// When it fires next, by the wall clock and with its jitter: up to `n` times. Of one after completion only the first is
-    /// known, and none while it runs. A paused schedule answers the times that it would have.
+    /// known, and none while it runs. A paused schedule answers the times that it would have if it went on now.
     #[must_use]
     pub fn next(&self, n: usize) -> Vec<SystemTime> {
         let now = self.owner.shared.engine.now();
+        let (wall, steady) = (nanos::of_wall(now.wall), nanos::of(now.steady));
         let state = self.entry.state();
         if state.is_removed {
             return Vec::new();
         }
-        let offset = match state.plan.clock() {
-            Clock::Wall => 0,
-            Clock::Steady => nanos::of_wall(now.wall) - nanos::of(now.steady),
+        let (now, offset) = match state.plan.clock() {
+            Clock::Wall => (wall, 0),
+            Clock::Steady => (steady, wall - steady),
         };
-        state.plan.preview(n).into_iter().map(|at| nanos::to_wall(at.saturating_add(offset))).collect()
+        let preview = state.plan.preview(now);
+        drop(state);
+        preview.slots().take(n).map(|slot| nanos::to_wall(slot.saturating_add(offset))).collect()
     }
 
     /// Fires no more until it is resumed. What runs or waits for its turn is not stopped.
@@ -100,8 +103,9 @@ impl ScheduleHandle {
         state.plan.resume(now, catches_up);
         let alarm = self.entry.arm(&mut state);
         drop(state);
-        if let Some(alarm) = alarm {
-            self.owner.shared.wake_at(&self.entry, alarm);
+        match alarm {
+            Some(alarm) => self.owner.shared.wake_at(&self.entry, alarm),
+            None => self.owner.shared.forget_if_over(&self.entry),
         }
     }
 
@@ -113,6 +117,9 @@ impl ScheduleHandle {
     /// [`NotRun`] if the overlap, or the end of the schedule, does not let it.
     pub fn run_now(&self) -> Result<RunId, NotRun> {
         let shared = &self.owner.shared;
+        if shared.is_gone() {
+            return Err(NotRun { reason: Skipped::Stopped });
+        }
         let pending = Pending::new(shared.engine.now().wall, Cause::Manual, 0);
         let run = pending.run;
         let (admitted, refused) = self.entry.admit(pending);
@@ -164,14 +171,17 @@ impl ScheduleHandle {
     ///
     /// Dropping the future stops waiting, no more.
     pub fn remove(&self, running: Running) -> impl Future<Output = ()> + Send + 'static {
-        self.owner.shared.forget(&self.entry);
-        let refused = self.entry.remove();
-        self.owner.shared.settle(&self.entry, refused);
+        let discarding = self.owner.shared.remove(&self.entry);
         if running == Running::Cancel {
-            self.entry.stop_running(CancelReason::Caller);
+            self.entry.stop_running(CancelReason::Halted);
         }
         let this = self.clone();
-        async move { this.idle().await }
+        async move {
+            this.idle().await;
+            if let Some(discarding) = discarding {
+                let _ = discarding.await;
+            }
+        }
     }
 }
 

@@ -50,8 +50,4 @@ impl Heap {
             due.append(&mut wakes);
         }
     }
-
-    pub(crate) fn clear(&mut self) {
-        *self = Self::default();
-    }
 }

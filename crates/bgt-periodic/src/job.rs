@@ -70,7 +70,8 @@ impl<T: Task + 'static> sealed::Launch for T {
         let runtime = firing.runtime();
         drop(runtime.spawn(async move {
             let mut next = Some(firing);
-            while let Some(firing) = next {
+            while let Some(mut firing) = next {
+                firing.starts();
                 let report = firing.options(bgt_simple::run(&*self)).report().await;
                 next = firing.ended(end(report)).await;
             }
@@ -87,12 +88,17 @@ where
         let runtime = firing.runtime();
         drop(runtime.spawn(async move {
             let mut next = Some(firing);
-            while let Some(firing) = next {
-                let made = contain(|| (self.0)(firing.tick().clone()));
-                let end = match made {
-                    Ok(task) => end(firing.options(bgt_simple::run(task)).report().await),
+            while let Some(mut firing) = next {
+                let tick = firing.starts().clone();
+                let name = tick.schedule.clone();
+                let end = match contain(|| (self.0)(tick)) {
+                    Ok(task) => {
+                        let end = end(firing.options(bgt_simple::run(&task)).report().await);
+                        let _ = contain(|| drop(task));
+                        end
+                    }
                     Err(message) => {
-                        let failed = task_fn(firing.tick().schedule.to_string(), move |_cx| {
+                        let failed = task_fn(name.to_string(), move |_cx| {
                             let failed = TaskError::msg(message.clone()).with_kind(ErrorKind::Panicked);
                             async move { Err::<(), _>(failed) }
                         });
@@ -102,6 +108,19 @@ where
                 next = firing.ended(end).await;
             }
         }));
+    }
+}
+
+/// What was fired and is not any more: a user's code, which may block or panic when it is dropped.
+pub(crate) struct Discarded(pub(crate) Vec<Arc<dyn Job>>);
+
+impl Drop for Discarded {
+    fn drop(&mut self) {
+        for job in self.0.drain(..) {
+            if contain(|| drop(job)).is_err() {
+                tracing::error!("a task panicked when it was dropped");
+            }
+        }
     }
 }
 

@@ -11,6 +11,12 @@ pub(crate) fn of_wall(time: SystemTime) -> i64 {
     }
 }
 
+/// Whether it is what it says.
+pub(crate) fn is_within(time: SystemTime) -> bool {
+    let nanos = of_wall(time);
+    nanos > -i64::MAX && nanos < i64::MAX
+}
+
 pub(crate) fn of(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -35,6 +35,20 @@ pub(crate) struct Plan<P> {
     waiting: VecDeque<P>,
 }
 
+/// Slots to come, to be looked at when nobody is kept waiting.
+pub(crate) struct Preview {
+    first: Option<i64>,
+    trigger: Trigger,
+    jitter: i64,
+}
+
+impl Preview {
+    pub(crate) fn slots(&self) -> impl Iterator<Item = i64> {
+        let slots = std::iter::successors(self.first, |slot| self.trigger.next_after(*slot));
+        slots.map(|slot| slot.saturating_add(self.jitter))
+    }
+}
+
 /// The answer to slots that are due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -85,11 +99,16 @@ impl<P> Plan<P> {
         matches!(self.trigger, Trigger::At(_)) && self.next.is_none() && self.running == 0
     }
 
-    /// The next slots, jitter included, as far as they are known.
-    pub(crate) fn preview(&self, n: usize) -> Vec<i64> {
-        let first = self.next.or_else(|| self.trigger.next_after(self.done));
-        let slots = std::iter::successors(first, |slot| self.trigger.next_after(*slot));
-        slots.take(n).map(|slot| slot.saturating_add(self.rules.jitter)).collect()
+    /// The next slots, jitter included, as far as they are known. Of a paused schedule those that it would have if it went on
+    /// now.
+    pub(crate) fn preview(&self, now: i64) -> Preview {
+        let passed = now.saturating_sub(self.rules.jitter);
+        let first = match (&self.trigger, self.next) {
+            (Trigger::AfterCompletion { .. }, next) => next,
+            (trigger, Some(next)) if self.is_paused && next <= passed => trigger.next_after(passed),
+            (trigger, next) => next.or_else(|| trigger.next_after(self.done)),
+        };
+        Preview { first, trigger: self.trigger.clone(), jitter: self.rules.jitter }
     }
 
     /// Answers all slots that are due. [`forward`](Self::forward) has to follow, which may take longer than the firings can
@@ -107,7 +126,7 @@ impl<P> Plan<P> {
         };
         let mut due = self.trigger.due(first, horizon, keep);
         let Some(&latest) = due.latest.back() else { return };
-        let lateness = horizon - latest;
+        let lateness = horizon.saturating_sub(latest);
         let is_on_time = lateness <= self.rules.tolerance;
         let missed = |count, latest| Verdict::Missed { latest, count };
         let fire = |slot, cause, missed| Verdict::Fire { slot, cause, missed };
@@ -197,6 +216,11 @@ impl<P> Plan<P> {
         next
     }
 
+    /// One that was admitted does not start after all.
+    pub(crate) fn withdraw(&mut self) {
+        self.running = self.running.saturating_sub(1);
+    }
+
     pub(crate) fn running(&self) -> u32 {
         self.running
     }
@@ -221,13 +245,20 @@ impl<P> Plan<P> {
     /// Goes on. Without catching up, the slots until now are as if they had never been; with it they are missed.
     pub(crate) fn resume(&mut self, now: i64, catches_up: bool) {
         if self.is_paused && !catches_up {
-            self.plan_from(now);
+            match self.trigger {
+                Trigger::At(at) if at.saturating_add(self.rules.jitter) <= now => {
+                    (self.done, self.next) = (now, None);
+                }
+                _ => self.plan_from(now),
+            }
         }
         self.is_paused = false;
     }
 
     /// Forgets what was planned, and plans what comes after this time: the clock was wrong before.
     pub(crate) fn plan_from(&mut self, now: i64) {
+        // One whose jitter is still to come has not been yet.
+        let passed = now.saturating_sub(self.rules.jitter);
         match self.trigger {
             Trigger::AfterCompletion { after } => {
                 if self.next.is_some() {
@@ -236,9 +267,9 @@ impl<P> Plan<P> {
             }
             // What it is for has not come, wherever the clock was.
             Trigger::At(_) => {}
-            _ => self.next = self.trigger.next_after(now),
+            _ => self.next = self.trigger.next_after(passed),
         }
-        self.done = now;
+        self.done = passed;
     }
 }
 

@@ -237,11 +237,6 @@ impl Schedule {
     ///
     /// [`ScheduleError`], which names the value and the way out.
     pub fn check(&self) -> Result<(), ScheduleError> {
-        if let Kind::Every(interval) | Kind::AfterCompletion(interval) = self.kind {
-            if !(Duration::from_millis(1)..=LONGEST).contains(&interval) {
-                return Err(ScheduleError::Interval { interval });
-            }
-        }
         self.overlap.check()?;
         self.misfire.check()?;
         let option = |option, value, expected| Err(ScheduleError::Option { option, value, expected });
@@ -259,7 +254,21 @@ impl Schedule {
         if self.retry.validate().is_err() {
             return option("retry", "0 attempts".into(), "at least 1, which means no retry");
         }
-        Ok(())
+        match &self.kind {
+            Kind::Every(interval) | Kind::AfterCompletion(interval)
+                if !(Duration::from_millis(1)..=LONGEST).contains(interval) =>
+            {
+                Err(ScheduleError::Interval { interval: *interval })
+            }
+            Kind::At(at) if !nanos::is_within(*at) => {
+                option("at", format!("{at:?}"), "a time between the years 1678 and 2261")
+            }
+            Kind::Cron(pattern) => match CronRule::shared(pattern, &self.zone)?.next_after(0) {
+                Some(_) => Ok(()),
+                None => Err(self.never("no day is like that")),
+            },
+            _ => Ok(()),
+        }
     }
 
     /// Its trigger, from `start` on by the trigger's clock.
@@ -288,7 +297,6 @@ impl Schedule {
     }
 
     /// How long a time is worth being fired after it has come.
-    #[cfg(feature = "store")]
     pub(crate) fn worth(&self) -> Duration {
         match self.misfire {
             Misfire::Skip => self.tolerance,
@@ -299,20 +307,17 @@ impl Schedule {
 
     /// Refuses what would never fire.
     pub(crate) fn check_future(&self, trigger: &Trigger, now: Now) -> Result<(), ScheduleError> {
-        let never = |reason| Err(ScheduleError::NeverFires { schedule: self.describe(), reason });
         let now = nanos::of_wall(now.wall);
         match trigger {
-            Trigger::Cron(rule) if rule.next_after(now).is_none() => never("no day is like that"),
-            Trigger::At(at) if now.saturating_sub(*at) > self.grace() => never("its time has passed"),
+            Trigger::Cron(rule) if rule.next_after(now).is_none() => Err(self.never("no day is like that")),
+            Trigger::At(at) if now.saturating_sub(*at) > nanos::of(self.worth()) => {
+                Err(self.never("its time has passed"))
+            }
             _ => Ok(()),
         }
     }
 
-    fn grace(&self) -> i64 {
-        nanos::of(match self.misfire {
-            Misfire::Skip => self.tolerance,
-            Misfire::Once { grace } => grace.max(self.tolerance),
-            Misfire::All { .. } => Duration::MAX,
-        })
+    fn never(&self, reason: &'static str) -> ScheduleError {
+        ScheduleError::NeverFires { schedule: self.describe(), reason }
     }
 }

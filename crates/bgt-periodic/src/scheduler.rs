@@ -104,7 +104,7 @@ impl Scheduler {
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime.
+    /// Outside a tokio runtime, and on one without the drivers for I/O and time.
     ///
     /// # Cancel safety
     ///
@@ -164,6 +164,9 @@ impl Scheduler {
         if board.is_stopped {
             return Err(ScheduleError::Stopped);
         }
+        if self.owner.shared.is_gone() {
+            return Err(ScheduleError::RuntimeGone);
+        }
         match board.entries.contains_key(name) {
             true => Err(ScheduleError::Taken { name: name.to_owned() }),
             false => Ok(()),
@@ -210,7 +213,7 @@ impl Scheduler {
 
     /// Stops: nothing is fired any more from this call on, whether the future is awaited or not. What waits is skipped, what
     /// runs is dealt with as said, and in the last tenth of the time ended by force. It answers when everything has come to
-    /// its end, or after that time.
+    /// its end, or after that time. A second call says anew what is to become of what runs, and how long it has.
     ///
     /// # Cancel safety
     ///
@@ -245,19 +248,21 @@ impl Owner {
     /// Takes everything out of use.
     fn close(&self, cancels: bool) -> Vec<Arc<Entry>> {
         let mut board = self.shared.board();
-        board.is_stopped = true;
-        board.wall.clear();
-        board.steady.clear();
-        let entries: Vec<_> = board.entries.drain().map(|(_, entry)| entry).collect();
+        let entries = board.close();
+        let alarms = (std::mem::take(&mut board.wall), std::mem::take(&mut board.steady));
         drop(board);
+        drop(alarms);
         self.shared.changed.notify_one();
+        let mut jobs = Vec::new();
         for entry in &entries {
-            let refused = entry.remove();
+            let (refused, job) = entry.remove();
             self.shared.settle(entry, refused);
+            jobs.extend(job);
             if cancels {
                 entry.stop_running(CancelReason::Shutdown);
             }
         }
+        drop(self.shared.discard(jobs));
         entries
     }
 }

@@ -1,19 +1,21 @@
 //! What the driver, the firings and the handles of one scheduler share.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use bgt_core::Observer;
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
 use crate::engine::Engine;
 #[cfg(feature = "store")]
 use crate::entry::Pending;
-use crate::entry::{Admitted, Entry, Refused};
+use crate::entry::{Admitted, Entry, Refused, Turn};
 use crate::firing::Firing;
 use crate::heap::Heap;
+use crate::job::{Discarded, Job};
 use crate::trigger::Clock;
 
 pub(crate) struct Shared {
@@ -28,11 +30,15 @@ pub(crate) struct Shared {
     /// A firing has ended.
     over: Notify,
     in_flight: AtomicU64,
+    /// The runtime was shut down.
+    is_gone: AtomicBool,
 }
 
 #[derive(Default)]
 pub(crate) struct Board {
     pub(crate) entries: HashMap<Arc<str>, Arc<Entry>>,
+    /// Those that were removed, of which something may run.
+    leaving: Vec<Weak<Entry>>,
     pub(crate) wall: Heap,
     pub(crate) steady: Heap,
     pub(crate) is_stopped: bool,
@@ -44,6 +50,21 @@ impl Board {
             Clock::Wall => &mut self.wall,
             Clock::Steady => &mut self.steady,
         }
+    }
+
+    /// Takes it off, if it is still this one that has the name.
+    fn forget(&mut self, entry: &Arc<Entry>) -> Option<Arc<Entry>> {
+        let is_it = self.entries.get(&entry.name).is_some_and(|known| Arc::ptr_eq(known, entry));
+        if is_it { self.entries.remove(&entry.name) } else { None }
+    }
+
+    /// Takes everything off, and answers all of which something may run.
+    pub(crate) fn close(&mut self) -> Vec<Arc<Entry>> {
+        self.is_stopped = true;
+        let mut entries: Vec<_> = self.entries.drain().map(|(_, entry)| entry).collect();
+        entries.extend(self.leaving.iter().filter_map(Weak::upgrade));
+        self.leaving = entries.iter().map(Arc::downgrade).collect();
+        entries
     }
 }
 
@@ -63,6 +84,7 @@ impl Shared {
             changed: Notify::new(),
             over: Notify::new(),
             in_flight: AtomicU64::new(0),
+            is_gone: AtomicBool::new(false),
         }
     }
 
@@ -80,6 +102,7 @@ impl Shared {
         });
         // Not before it is known: on another thread the driver may ask for it at once.
         if is_first {
+            self.engine.start();
             drop(runtime.spawn(crate::driver::drive(self.clone())));
             #[cfg(feature = "store")]
             if self.claims.is_some() {
@@ -90,6 +113,16 @@ impl Shared {
 
     pub(crate) fn runtime(&self) -> Runtime {
         self.runtime.get().expect("started with the first schedule").clone()
+    }
+
+    /// Whether the runtime was shut down: nothing will be fired any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.is_gone.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn gone(&self) {
+        self.is_gone.store(true, Ordering::Release);
+        self.over.notify_waiters();
     }
 
     /// Has the driver look at an entry at this time.
@@ -118,9 +151,23 @@ impl Shared {
     }
 
     /// Starts a firing that may start now.
-    pub(crate) fn launch(self: &Arc<Self>, entry: &Arc<Entry>, admitted: Admitted) {
-        let firing = Firing::new(self.clone(), entry.clone(), admitted);
-        entry.job.clone().launch(firing);
+    pub(crate) fn launch(self: &Arc<Self>, entry: &Arc<Entry>, (turn, job): Admitted) {
+        job.launch(Firing::new(self.clone(), entry.clone(), turn));
+    }
+
+    /// Whoever would have run this one is gone; others run it if there are any.
+    pub(crate) fn hand_on(self: &Arc<Self>, entry: &Arc<Entry>, turn: Turn, are_there_others: bool) {
+        let job = entry.job().filter(|_| are_there_others && !self.is_gone());
+        match job {
+            Some(job) => self.launch(entry, (turn, job)),
+            None => self.settle(entry, entry.abandon(turn.0)),
+        }
+    }
+
+    /// Drops what was fired, away from everything that must not wait.
+    pub(crate) fn discard(&self, jobs: Vec<Arc<dyn Job>>) -> Option<JoinHandle<()>> {
+        let discarded = Discarded(jobs);
+        Some(self.runtime.get()?.spawn_blocking(move || drop(discarded)))
     }
 
     /// Tells the store of firings that did not start.
@@ -145,17 +192,25 @@ impl Shared {
 
     /// Takes it off the board if its single time is over.
     pub(crate) fn forget_if_over(&self, entry: &Arc<Entry>) {
-        if entry.state().plan.is_over() {
-            self.forget(entry);
+        if let Some(job) = entry.job_if_over() {
+            drop(self.board().forget(entry));
+            drop(self.discard(vec![job]));
         }
     }
 
-    /// Takes it off the board, if it is still this one that has the name.
-    pub(crate) fn forget(&self, entry: &Arc<Entry>) {
+    /// Takes it off the board; what runs of it is still the board's to stop.
+    pub(crate) fn remove(self: &Arc<Self>, entry: &Arc<Entry>) -> Option<JoinHandle<()>> {
         let mut board = self.board();
-        if board.entries.get(&entry.name).is_some_and(|known| Arc::ptr_eq(known, entry)) {
-            board.entries.remove(&entry.name);
+        let known = board.forget(entry);
+        if board.leaving.len() == board.leaving.capacity() {
+            board.leaving.retain(|entry| entry.strong_count() > 0);
         }
+        board.leaving.push(Arc::downgrade(entry));
+        drop(board);
+        drop(known);
+        let (refused, job) = entry.remove();
+        self.settle(entry, refused);
+        self.discard(vec![job?])
     }
 
     pub(crate) fn begins(&self) {

@@ -1,11 +1,12 @@
 //! The system's own clocks and timers.
 
-use std::sync::Arc;
+use std::io;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bgt_sys::Timer;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::Mutex;
 
 use super::{Alarm, Engine, Now};
 
@@ -19,10 +20,20 @@ use super::{Alarm, Engine, Now};
 ///
 /// On the latter two the clocks are looked at every 30 s at least: so late may it be noticed that the clock was set or the machine
 /// has slept.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Native {
-    // Made on the runtime that waits.
-    timer: Arc<OnceCell<Mutex<Timer>>>,
+    // Made on the runtime that waits, which is the scheduler's: an engine has one scheduler.
+    timer: OnceLock<Mutex<Timer>>,
+}
+
+impl Native {
+    fn timer(&self) -> io::Result<&Mutex<Timer>> {
+        if let Some(timer) = self.timer.get() {
+            return Ok(timer);
+        }
+        let timer = Timer::new().map(Mutex::new)?;
+        Ok(self.timer.get_or_init(|| timer))
+    }
 }
 
 impl Native {
@@ -39,9 +50,13 @@ impl Engine for Native {
         Now { wall: SystemTime::now(), steady: bgt_sys::steady() }
     }
 
+    fn start(&self) {
+        // If there is none now, there may be one later.
+        let _ = self.timer();
+    }
+
     async fn until(&self, alarm: Alarm) {
-        let timer = self.timer.get_or_try_init(|| async { Timer::new().map(Mutex::new) }).await;
-        let waited = match timer {
+        let waited = match self.timer() {
             Ok(timer) => timer.lock().await.until(alarm.wall, alarm.steady).await,
             Err(error) => Err(error),
         };

@@ -71,7 +71,54 @@ fn jitter_moves_the_firing_and_not_the_time_that_it_is_for() {
     let mut plan = Plan::<u32>::new(trigger, rules, 0);
     assert_eq!((look(&mut plan, 16), plan.wakes_at()), (vec![], Some(17)));
     assert_eq!((look(&mut plan, 17), plan.wakes_at()), (vec![scheduled(10)], Some(27)));
-    assert_eq!(plan.preview(2), [27, 37]);
+    assert_eq!(preview(&plan, 17), [27, 37]);
+}
+
+#[test]
+fn who_goes_on_misses_none_whose_jitter_is_still_to_come() {
+    let trigger = Trigger::Every { every: 10, anchor: 0, clock: Clock::Steady };
+    let rules = Rules { jitter: 7, ..rules(Overlap::Skip, Misfire::Skip) };
+    for (resumed, wakes_at) in [(11, 17), (16, 17), (17, 27), (18, 27)] {
+        let mut plan = Plan::<u32>::new(trigger.clone(), rules, 0);
+        plan.pause();
+        assert_eq!(preview(&plan, resumed), [wakes_at, wakes_at + 10]);
+        plan.resume(resumed, false);
+        assert_eq!((look(&mut plan, resumed), plan.wakes_at()), (vec![], Some(wakes_at)));
+    }
+}
+
+#[test]
+fn a_single_time_that_passes_in_a_pause_is_as_if_it_had_never_been() {
+    for (catches_up, expected) in [(false, vec![]), (true, vec![caught_up(10)])] {
+        let mut plan = Plan::<u32>::new(
+            Trigger::At(10),
+            rules(Overlap::Skip, Misfire::Once { grace: Duration::from_nanos(100) }),
+            i64::MIN,
+        );
+        plan.pause();
+        plan.resume(50, catches_up);
+        assert_eq!(plan.is_over(), !catches_up);
+        assert_eq!(look(&mut plan, 50), expected);
+    }
+    let mut plan = Plan::<u32>::new(
+        Trigger::At(10),
+        rules(Overlap::Skip, Misfire::Once { grace: Duration::from_nanos(100) }),
+        i64::MIN,
+    );
+    plan.pause();
+    plan.resume(9, false);
+    assert_eq!(plan.wakes_at(), Some(10));
+}
+
+#[test]
+fn a_time_of_long_ago_is_missed_and_not_a_matter_of_arithmetic() {
+    let mut plan =
+        Plan::<u32>::new(Trigger::At(-i64::MAX), rules(Overlap::Skip, Misfire::All { cap: 1 }), i64::MIN);
+    assert_eq!(look(&mut plan, i64::MAX - 1), [caught_up(-i64::MAX)]);
+}
+
+fn preview(plan: &Plan<u32>, now: i64) -> Vec<i64> {
+    plan.preview(now).slots().take(2).collect()
 }
 
 #[test]

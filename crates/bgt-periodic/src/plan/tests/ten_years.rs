@@ -154,8 +154,9 @@ impl World {
             _ => {
                 let (catches_up, now) = (self.random.bool(), self.now());
                 if self.plan.is_paused() && !catches_up {
-                    // As if they had never been.
-                    self.answered = now;
+                    // As if they had never been, but for one whose jitter is still to come.
+                    let after_completion = matches!(self.trigger, Trigger::AfterCompletion { .. });
+                    self.answered = if after_completion { now } else { now - self.rules.jitter };
                 }
                 self.plan.resume(now, catches_up);
             }
@@ -170,8 +171,8 @@ impl World {
             Vec::new()
         } else if after_completion {
             self.plan
-                .preview(1)
-                .into_iter()
+                .preview(now)
+                .slots()
                 .map(|at| at - self.rules.jitter)
                 .filter(|at| *at <= horizon)
                 .collect()
