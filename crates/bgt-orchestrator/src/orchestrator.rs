@@ -182,7 +182,7 @@ impl Orchestrator {
     }
 
     /// Sets what its schedules are kept by: a store, another clock. Those that were added before stay with the scheduler that
-    /// they are of.
+    /// they are of, and stop with the last of their handles.
     #[cfg(feature = "periodic")]
     #[cfg_attr(docsrs, doc(cfg(feature = "periodic")))]
     #[must_use]

@@ -20,9 +20,10 @@
 //! ```
 //!
 //! **What is guaranteed.** A schedule does not stop because its task failed, panicked, took too long, or an observer or a
-//! store has a fault. No time is fired twice. After a suspend, a step of the clock, a pause or a restart the times that were
-//! missed are made up for as [`Misfire`] says, with a cap. Local times that are skipped or come twice are fired once, as
-//! [`Schedule`] documents. Bad input is refused when a schedule is added, before anything runs.
+//! store has a fault. No time is fired twice, unless [`fire_again_after_a_crash`](Schedule::fire_again_after_a_crash) says so.
+//! After a suspend, a step of the clock, a pause or a restart the times that were
+//! missed are made up for as [`Misfire`] says, with a cap. Where the clocks skip or repeat a local time,
+//! [`Schedule`] documents which. Bad input is refused when a schedule is added, before anything runs.
 //!
 //! **What is not.** The machine is not woken from sleep. A time of the past hours that comes again, because the clock was
 //! set back by up to three hours, is not fired again, and nothing else is until the clock is where it was; intervals do not

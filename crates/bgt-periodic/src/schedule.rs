@@ -88,8 +88,9 @@ impl Schedule {
     /// By a pattern of cron: minute, hour, day of month, month, day of week, with seconds before them if there are six fields;
     /// `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`.
     ///
-    /// Lists, ranges, steps and names as everywhere. A day is one that matches both day fields, or either if both are
-    /// restricted, as in Vixie cron. Also `L` (the last day of a month, `FRIL` for its last Friday), `15W` (the working day
+    /// Lists, ranges, steps and names as everywhere; a range does not go over the end of the week: `FRI,SAT,SUN,MON`. A day has to
+    /// match both day fields if one of them begins with `*`, and one of them if none does, as in
+    /// [Vixie cron](https://man7.org/linux/man-pages/man5/crontab.5.html): `*/2` and `MON` are Mondays of odd days. Also `L` (the last day of a month, `FRIL` for its last Friday), `15W` (the working day
     /// nearest to the 15th) and `MON#2` (the second Monday).
     pub fn cron(pattern: impl Into<Arc<str>>) -> Self {
         Self::new(Kind::Cron(pattern.into()))

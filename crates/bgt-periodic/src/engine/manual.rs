@@ -90,7 +90,8 @@ impl ManualClock {
         self.change(|now| now.wall = wall);
     }
 
-    /// Waits until the scheduler has seen the latest move and started what is due. For one scheduler on one clock.
+    /// Waits until the scheduler has seen the latest move and started what is due. For one scheduler on one clock; one that has
+    /// no schedule yet, or was stopped, looks at no clock, and is waited for.
     ///
     /// # Cancel safety
     ///
