@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use bgt_pool::{
@@ -202,6 +203,36 @@ async fn one_that_has_served_often_enough_goes_when_another_is_there() {
     lease.release();
     assert_eq!(pool.metrics().retired(Retired::Uses), 1);
     assert!(plant.most() <= 2);
+}
+
+/// Says at its end how many the pool counts.
+struct Slow {
+    pool: Arc<OnceLock<Box<dyn Fn() -> usize + Send + Sync>>>,
+    counted: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Drop for Slow {
+    fn drop(&mut self) {
+        self.counted.lock().unwrap().push(self.pool.get().unwrap()());
+    }
+}
+
+#[tokio::test]
+async fn one_that_is_being_dropped_still_counts_so_that_no_other_is_made_beside_it() {
+    let (of_pool, counted) = (Arc::new(OnceLock::new()), Arc::new(Mutex::new(Vec::new())));
+    let (books, last) = (of_pool.clone(), counted.clone());
+    let make = factory(move || {
+        let slow = Slow { pool: books.clone(), counted: last.clone() };
+        async move { Ok::<_, std::io::Error>(slow) }
+    });
+    let pool = Pool::builder(make).size(1).build().unwrap();
+    let same = pool.clone();
+    let _ = of_pool.set(Box::new(move || same.metrics().live) as Box<dyn Fn() -> usize + Send + Sync>);
+    drop(pool.acquire().await.unwrap());
+    pool.acquire().await.unwrap().release();
+    pool.drain(Duration::from_secs(60)).await;
+    assert_eq!(*counted.lock().unwrap(), [1, 1]);
+    assert_eq!((pool.metrics().live, pool.metrics().retired_in_all()), (0, 2));
 }
 
 #[tokio::test(start_paused = true)]

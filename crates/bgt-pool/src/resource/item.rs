@@ -15,7 +15,7 @@ use super::policy::Term;
 use super::yard::Yard;
 use super::{Managed, Retired};
 
-/// Dropping it is its end: it is detached from its manager, counted out, and the keeper hears of it.
+/// Dropping it is its end: it is detached from its manager, dropped, counted out, and the keeper hears of it.
 pub(crate) struct Item<M: Managed> {
     pub(crate) resource: M::Type,
     pub(super) yard: Arc<Yard<M>>,
@@ -24,10 +24,18 @@ pub(crate) struct Item<M: Managed> {
     /// Since when nobody has it; only kept where somebody asks.
     pub(super) idle_since: Instant,
     /// Why it is about to be dropped; abandoned by its user, or drained, without this.
-    pub(super) why: Option<Retired>,
+    why: Option<Retired>,
     term: Term,
     /// Whether it was ever of use.
     proven: bool,
+    /// The last field, as fields are dropped in this order: no other one is made while this one is still being dropped.
+    counted: Counted<M>,
+}
+
+/// A resource that counts as one that is there, until this is dropped.
+struct Counted<M: Managed> {
+    yard: Arc<Yard<M>>,
+    why: Retired,
 }
 
 impl<M: Managed> Item<M> {
@@ -36,7 +44,8 @@ impl<M: Managed> Item<M> {
         let term = yard.settings.limits.term(now, fastrand::f64());
         yard.live.fetch_add(1, Ordering::AcqRel);
         let born = StdInstant::now();
-        Self { resource, yard, born, uses: 0, idle_since: now, why: None, term, proven: false }
+        let counted = Counted { yard: yard.clone(), why: Retired::Abandoned };
+        Self { resource, yard, born, uses: 0, idle_since: now, why: None, term, proven: false, counted }
     }
 
     pub(super) fn term(&self) -> Term {
@@ -145,6 +154,12 @@ impl<M: Managed> Drop for Item<M> {
     fn drop(&mut self) {
         self.yard.manager.detach(&mut self.resource);
         let unsaid = if self.yard.is_draining() { Retired::Drained } else { Retired::Abandoned };
-        self.yard.left(self.why.unwrap_or(unsaid));
+        self.counted.why = self.why.unwrap_or(unsaid);
+    }
+}
+
+impl<M: Managed> Drop for Counted<M> {
+    fn drop(&mut self) {
+        self.yard.left(self.why);
     }
 }
