@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bgt_pool::{CallError, CallStop, Cancel, Error, ErrorKind, Exit, Retired, WorkerPool};
 use bgt_testkit::{Ledger, Scratch, Sentinel, alive, assert_gone, read_pids};
-use support::{HANG, bad_worker, echo, soon};
+use support::{HANG, ask, bad_worker, echo, soon};
 
 /// One worker that writes its pids down.
 fn one(scratch: &Scratch) -> WorkerPool {
@@ -17,7 +17,7 @@ fn one(scratch: &Scratch) -> WorkerPool {
 }
 
 async fn attack(pool: &WorkerPool, request: &[&str]) -> Result<String, Error> {
-    let answer = soon(async { pool.call(request.to_vec()).deadline(HANG).await }).await?;
+    let answer = soon(ask(pool, request)).await?;
     Ok(answer.text().into_owned())
 }
 
@@ -333,4 +333,33 @@ async fn a_pool_that_is_dropped_lets_idle_workers_end_and_kills_stubborn_ones() 
     drop(pool);
     // The runtime has one thread, and it is the runtime that ends them.
     tokio::task::spawn_blocking(move || assert_gone(&pids, HANG)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_secret_that_a_worker_prints_is_in_no_error() {
+    let secret = "hunter2-of-the-pool";
+    for request in [&["print", secret][..], &["exit", "1"]] {
+        let pool = bad_worker(&[])
+            .command(|command| command.env_secret("TOKEN", bgt_pool::Secret::literal(secret)))
+            .size(1)
+            .build()
+            .unwrap();
+        attack(&pool, &["eprint", secret]).await.unwrap();
+        let error = attack(&pool, request).await.unwrap_err();
+        assert!(error.find::<CallError>().is_some(), "{error:?}");
+        let shown = format!("{error:#} {error:?} {:?} {pool:?}", error.tail());
+        assert!(!shown.contains(secret), "{shown}");
+        assert!(error.tail().is_some_and(|tail| !tail.is_empty()), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_is_not_needed_any_more_may_finish_when_its_input_ends() {
+    let scratch = Scratch::new();
+    let (program, args) = bgt_testkit::bad(["worker", "then", "append", &scratch.text("ledger"), "finished"]);
+    let worker = bgt_pool::Command::new(program).args(args);
+    let pool = WorkerPool::builder(worker).size(1).build().unwrap();
+    echo(&pool, "x").await;
+    assert_eq!(soon(pool.drain(HANG)).await.left, 0);
+    assert_eq!(Ledger::at(scratch.path("ledger")).lines(), ["finished"]);
 }

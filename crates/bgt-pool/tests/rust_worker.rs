@@ -27,7 +27,8 @@ fn main() {
 }
 
 async fn a_worker_may_be_written_in_rust() {
-    let this = Command::new(std::env::current_exe().unwrap());
+    // A backtrace is longer than the last lines of stderr that an error shows.
+    let this = Command::new(std::env::current_exe().unwrap()).env("RUST_BACKTRACE", "0");
     let pool = WorkerPool::builder(this).name("repeat").size(1).says_ready(true).build().unwrap();
     let ask = |request: Request| {
         let pool = pool.clone();
