@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bgt_pool::{Answer, CallError, Error, ErrorKind, PoolError, Request, Runs, WorkerPool};
-use bgt_testkit::{Scratch, assert_gone, read_pids};
+use bgt_testkit::{Ledger, Scratch, assert_gone, read_pids};
 use support::{HANG, bad_worker, echo, soon};
 
 /// What the future answers if it is polled so often at most; else it is dropped.
@@ -101,6 +101,24 @@ async fn a_caller_dropped_at_any_await_leaves_no_answer_to_the_next() {
         }
         assert!(cut_short >= 2, "{way:?}: only {cut_short} awaits");
     }
+}
+
+#[tokio::test]
+async fn a_caller_dropped_while_it_writes_leaves_a_worker_that_is_killed_at_once() {
+    let scratch = Scratch::new();
+    let pids = scratch.text("pids");
+    // It never reads, and were it asked to end it could take ten minutes.
+    let builder = bad_worker(&["pids-to", &pids, "then", "hang"]).command(|command| command.grace(10 * HANG));
+    let pool = builder.size(1).build().unwrap();
+    let call = tokio::spawn(pool.call(["echo".to_owned(), "x".repeat(1 << 20)]).into_future());
+    let started = Ledger::at(scratch.path("pids"));
+    drop(tokio::task::spawn_blocking(move || started.wait_for_lines(1, HANG)).await.unwrap());
+    while pool.metrics().in_use == 0 {
+        tokio::task::yield_now().await;
+    }
+    call.abort();
+    let pids = read_pids(scratch.path("pids"));
+    tokio::task::spawn_blocking(move || assert_gone(&pids, HANG)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

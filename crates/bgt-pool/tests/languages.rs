@@ -160,3 +160,21 @@ async fn a_worker_may_be_five_lines_of_shell() {
     }
     assert_eq!(pool.metrics().made, 1);
 }
+
+#[tokio::test]
+async fn nobody_can_foresee_the_id_of_the_next_request() {
+    if cfg!(windows) {
+        bgt_testkit::skip!("nobody_can_foresee_the_id_of_the_next_request", "there is no sh");
+        return;
+    }
+    let worker = SH.replace("$(expr 6 '*' 7)", "$id");
+    let pool = WorkerPool::builder(Command::new("sh").args(["-c", &worker])).size(1).build().unwrap();
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        let id = ask(&pool, Request::new()).await.unwrap();
+        ids.push(id.trim_matches('"').parse::<i64>().unwrap());
+    }
+    let mut steps: Vec<i64> = ids.windows(2).map(|two| two[1] - two[0]).collect();
+    steps.dedup();
+    assert_eq!(steps.len(), 4, "they go up in steps that are the same: {ids:?}");
+}
