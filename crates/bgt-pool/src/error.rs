@@ -119,6 +119,12 @@ pub enum BuildError {
         /// The value.
         jitter: f64,
     },
+    /// A Python function is not named by its module and its name.
+    #[error("{handler:?} names no Python function: use \"module:function\", such as \"score:score\"")]
+    Handler {
+        /// What was given.
+        handler: String,
+    },
     /// There is nobody to look after the pool.
     #[error("a pool is looked after by a task: build it inside a tokio runtime")]
     NoRuntime,

@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use bgt_pool::{Answer, CallError, Error, ErrorKind, PoolError, Request, Runs, WorkerPool};
+use bgt_pool::{Answer, BuildError, CallError, Error, ErrorKind, PoolError, Request, Runs, WorkerPool};
 use bgt_testkit::{Ledger, Scratch, assert_gone, read_pids};
 use support::{HANG, bad_worker, echo, soon};
 
@@ -274,4 +274,25 @@ async fn calls_are_runs_that_are_watched() {
     assert_eq!((&*run.name, run.pattern), ("echoes", bgt_pool::Pattern::Pooled));
     let said = pool.call(["echo", "x"]).dry_run().await.unwrap();
     assert_eq!(said, r#"ask a worker of the pool echoes ["echo","x"]"#);
+}
+
+#[tokio::test]
+async fn settings_that_cannot_be_are_refused_by_the_names_they_have_here() {
+    let builder = || bad_worker(&[]).size(1);
+    for (zero, name) in [
+        (builder().max_requests(0), "max_requests"),
+        (builder().max_memory(0), "max_memory"),
+        (builder().start_deadline(Duration::ZERO), "start_deadline"),
+        (builder().request_deadline(Duration::ZERO), "request_deadline"),
+    ] {
+        match zero.build() {
+            Err(BuildError::Zero { what }) => assert_eq!(what, name),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    for handler in ["", "score", "score:", ":score"] {
+        let error = WorkerPool::python(handler).build().unwrap_err();
+        assert!(matches!(&error, BuildError::Handler { handler: named } if named == handler), "{error:?}");
+        assert!(error.to_string().contains("module:function"), "{error}");
+    }
 }

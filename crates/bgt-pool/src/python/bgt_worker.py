@@ -89,7 +89,7 @@ def main():
     module, _, name = sys.argv[1].partition(":")
     sys.argv[:] = [module]
     handler = importlib.import_module(module)
-    for part in (name or "main").split("."):
+    for part in name.split("."):
         handler = getattr(handler, part)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     reader = Reader(requests)

@@ -20,6 +20,8 @@ pub struct WorkerBuilder {
     pool: PoolBuilder<Workers>,
     request_deadline: Option<Duration>,
     observer: Option<Arc<dyn Observer>>,
+    /// The Python function, when it is named in a way that cannot be.
+    unnamed: Option<String>,
 }
 
 impl WorkerBuilder {
@@ -39,7 +41,12 @@ impl WorkerBuilder {
             processes: Arc::default(),
         };
         let pool = Pool::builder(workers).name(name).nudged_by(nudge);
-        Self { pool, request_deadline: None, observer: None }
+        Self { pool, request_deadline: None, observer: None, unnamed: None }
+    }
+
+    pub(super) fn unnamed(mut self, handler: Option<String>) -> Self {
+        self.unnamed = handler;
+        self
     }
 
     fn workers(mut self, change: impl FnOnce(&mut Workers)) -> Self {
@@ -163,10 +170,11 @@ impl WorkerBuilder {
     /// [`BuildError`] that names the setting that cannot be, or the missing runtime. What is wrong with the command
     /// shows when the first worker is to be started.
     pub fn build(mut self) -> Result<WorkerPool, BuildError> {
-        for (what, limit) in [("request_deadline", self.request_deadline)] {
-            if limit == Some(Duration::ZERO) {
-                return Err(BuildError::Zero { what });
-            }
+        if let Some(handler) = self.unnamed {
+            return Err(BuildError::Handler { handler });
+        }
+        if self.request_deadline == Some(Duration::ZERO) {
+            return Err(BuildError::Zero { what: "request_deadline" });
         }
         let workers = self.pool.manager_mut();
         if workers.max_memory == Some(0) {
@@ -177,7 +185,7 @@ impl WorkerBuilder {
             |worker| worker.desk.is_over().then(|| worker.desk.last_words()),
             |worker| worker.desk.is_heavy(),
         );
-        let pool = pool.build()?;
+        let pool = pool.build().map_err(as_said_here)?;
         Ok(WorkerPool {
             pool,
             processes,
@@ -185,6 +193,15 @@ impl WorkerBuilder {
             grace,
             observer: self.observer,
         })
+    }
+}
+
+/// Some settings have another name here than in the pool below.
+fn as_said_here(error: BuildError) -> BuildError {
+    match error {
+        BuildError::Zero { what: "max_uses" } => BuildError::Zero { what: "max_requests" },
+        BuildError::Zero { what: "create_deadline" } => BuildError::Zero { what: "start_deadline" },
+        error => error,
     }
 }
 

@@ -10,7 +10,8 @@ const SHIM: &str = include_str!("../python/bgt_worker.py");
 
 impl WorkerPool {
     /// A pool of Python workers whose requests are handled by a plain function, `module:function`: it is called with the
-    /// request's arguments, and what it returns is the answer.
+    /// request's arguments, and what it returns is the answer. What is not named in this way is refused by
+    /// [`build`](WorkerBuilder::build).
     ///
     /// The module is imported once, from the folder in which the workers run or from what else Python knows. What the
     /// function prints goes to stderr, and from there to the log. An exception is an answer with exit code 1 and the
@@ -33,7 +34,10 @@ impl WorkerPool {
     /// ```
     pub fn python(handler: impl Into<String>) -> WorkerBuilder {
         let handler = handler.into();
+        let named =
+            handler.split_once(':').is_some_and(|(module, name)| !module.is_empty() && !name.is_empty());
+        let unnamed = (!named).then(|| handler.clone());
         let command = Command::python(SHIM).arg(&handler).name(handler);
-        WorkerBuilder::new(command).says_ready(true)
+        WorkerBuilder::new(command).says_ready(true).unnamed(unnamed)
     }
 }
