@@ -106,11 +106,12 @@ async fn a_full_queue_answers_at_once_with_its_depth() {
     let lease = pool.acquire().await.unwrap();
     let waiting: Vec<_> = (0..2).map(|_| tokio::spawn(take_and_release(pool.clone()))).collect();
     settled().await;
-    match pool.acquire().await {
+    match at_once(pool.acquire()).await {
         Err(PoolError::QueueFull { pool, depth }) => assert_eq!((&*pool, depth), ("small", 2)),
         other => panic!("{other:?}"),
     }
-    let error = pool.run(|_thing, _cx| async { Ok(()) }).await.unwrap_err();
+    let refused = at_once(pool.run(|_thing, _cx| async { Ok(()) }).into_future());
+    let error = refused.await.unwrap_err();
     assert!(matches!(error.find(), Some(PoolError::QueueFull { depth: 2, .. })), "{error:?}");
     assert_eq!((error.kind(), pool.metrics().refused, pool.metrics().queued), (ErrorKind::Start, 2, 2));
     lease.release();
@@ -124,7 +125,7 @@ async fn a_full_queue_answers_at_once_with_its_depth() {
 async fn without_a_queue_only_a_free_resource_serves() {
     let pool = Pool::builder(Plant::default()).size(1).queue(0).build().unwrap();
     let lease = pool.acquire().await.unwrap();
-    assert!(matches!(pool.acquire().await, Err(PoolError::QueueFull { depth: 0, .. })));
+    assert!(matches!(at_once(pool.acquire()).await, Err(PoolError::QueueFull { depth: 0, .. })));
     lease.release();
     pool.acquire().await.unwrap().release();
 }
@@ -449,4 +450,9 @@ async fn take_and_release(pool: Pool<Plant>) -> Result<u64, PoolError> {
     let number = lease.number;
     lease.release();
     Ok(number)
+}
+
+/// On paused time nothing else lets any of it pass.
+async fn at_once<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(MS, future).await.expect("it waits")
 }
