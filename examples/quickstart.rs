@@ -2,15 +2,17 @@
 //!
 //! It counts the words of this repository's own documents, checks their sums, retries a script that fails once, and
 //! ends one that hangs; it watches a training live, with its progress; and it counts the words of many files at once, in a
-//! batch that remembers what is done. It will grow with each pattern.
+//! batch that remembers what is done; it runs one on a schedule; and it asks warm workers about each document. It will grow
+//! with each pattern.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bgt_orchestrator::concurrent::{BatchReport, Item, MemoryStore, batch};
 use bgt_orchestrator::periodic::{Running, Schedule, ScheduleError, with_tick};
+use bgt_orchestrator::pool::WorkerPool;
 use bgt_orchestrator::streaming::{From, Level, ProgressFrom, StreamEvent};
 use bgt_orchestrator::{Command, CommandError, Error, Orchestrator, Output, Report, Retry, Stdin};
 
@@ -66,6 +68,8 @@ async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     }
     println!("\nThe README again, every 300 ms, on time:\n");
     repeat(&bgt, word_count.clone().arg(repository.join("README.md"))).await?;
+    println!("\nEvery document, judged by two warm workers:\n");
+    judge(&bgt, &repository).await?;
 
     let runs = bgt.runs().recent();
     println!("\n{} recent runs, nothing left running. The whole story of the one that hung:\n", runs.len());
@@ -73,6 +77,35 @@ async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
         println!("{error:#}");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Asks warm Python workers how each document sounds, all at once.
+async fn judge(bgt: &Orchestrator, repository: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let workers = WorkerPool::python("sentiment:score").size(2).min_idle(2);
+    let pool =
+        bgt.worker_pool(workers.command(|python| python.current_dir(repository.join("examples/scripts"))))?;
+    pool.warm().await?;
+    let started = Instant::now();
+    let mut calls = Vec::new();
+    for document in documents(repository)? {
+        let name = document.strip_prefix(repository)?.display().to_string();
+        calls.push((name, tokio::spawn(pool.call(std::fs::read_to_string(document)?).into_future())));
+    }
+    for (name, call) in calls {
+        let score: HashMap<String, u64> = call.await??.json()?;
+        let (good, bad, pid) = (score["good"], score["bad"], score["pid"]);
+        println!("{:<10}{name:<30}{good:>3} good words, {bad:>3} bad ones, by process {pid}", "pooled");
+    }
+    let metrics = pool.metrics();
+    println!(
+        "{:<10}{} calls of {} processes in {:.1?}",
+        "pooled",
+        metrics.served,
+        metrics.made,
+        started.elapsed()
+    );
+    pool.drain(Duration::from_secs(5)).await;
+    Ok(())
 }
 
 /// Shows progress, warnings and the end of a run, each as it comes.

@@ -13,6 +13,7 @@ mod line;
 mod options;
 mod peak;
 pub mod periodic;
+pub mod pool;
 mod rounds;
 pub mod spawn;
 pub mod store;

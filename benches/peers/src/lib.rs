@@ -1,4 +1,5 @@
 //! Rivals from other crates, for the suites of `bgt-benches`: one module a suite.
 
 pub mod periodic;
+pub mod pool;
 pub mod spawn;

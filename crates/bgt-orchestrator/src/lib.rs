@@ -21,6 +21,7 @@
 //! | watch a long run live | `Orchestrator::streaming` | `streaming` |
 //! | run many under limits | `Orchestrator::concurrent` | `concurrent` |
 //! | run on a schedule | `Orchestrator::periodic` | `periodic` |
+//! | keep workers and other resources warm | `Orchestrator::worker_pool`, `Orchestrator::pool` | `pooled` |
 //!
 //! Each pattern is also a crate of its own, for those who need only that one. Everything that they share is
 //! re-exported here; the examples of such types name the crate they come from, write `bgt_orchestrator` instead.
@@ -43,6 +44,10 @@ pub use bgt_core::{
 #[cfg(feature = "periodic")]
 #[cfg_attr(docsrs, doc(cfg(feature = "periodic")))]
 pub use bgt_periodic as periodic;
+/// Work on resources that are kept warm: the crate `bgt-pool`.
+#[cfg(feature = "pooled")]
+#[cfg_attr(docsrs, doc(cfg(feature = "pooled")))]
+pub use bgt_pool as pool;
 /// Run one task to its end: the crate `bgt-simple`.
 #[cfg(feature = "simple")]
 #[cfg_attr(docsrs, doc(cfg(feature = "simple")))]

@@ -190,4 +190,68 @@ impl Orchestrator {
         self.scheduler = scheduler(builder, &self.runs);
         self
     }
+
+    /// Builds a pool of worker processes whose calls are listed with all other runs. Keep the handle: clones are the same
+    /// pool.
+    ///
+    /// # Errors
+    ///
+    /// What [`WorkerBuilder::build`](bgt_pool::WorkerBuilder::build) refuses.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(unix)] {
+    /// use bgt_orchestrator::pool::WorkerPool;
+    /// use bgt_orchestrator::{Command, Orchestrator, Pattern};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let bgt = Orchestrator::new();
+    /// let worker = r#"while read -r line; do
+    ///     id=${line#*:} id=${id%%,*}; echo "{\"requestId\":$id,\"output\":42}"
+    /// done"#;
+    /// let pool = bgt.worker_pool(WorkerPool::builder(Command::new("sh").args(["-c", worker])).size(1))?;
+    /// let answer: u32 = pool.call("the question").await?.json()?;
+    /// assert_eq!((answer, bgt.runs().recent()[0].pattern), (42, Pattern::Pooled));
+    /// # Ok(()) } main().unwrap();
+    /// # }
+    /// ```
+    #[cfg(all(feature = "pooled", feature = "process"))]
+    #[cfg_attr(docsrs, doc(cfg(all(feature = "pooled", feature = "process"))))]
+    pub fn worker_pool(
+        &self,
+        workers: bgt_pool::WorkerBuilder,
+    ) -> Result<bgt_pool::WorkerPool, bgt_pool::BuildError> {
+        workers.observer(std::sync::Arc::new(self.runs.clone())).build()
+    }
+
+    /// Builds a pool of any resource; what runs on it with [`Pool::run`](bgt_pool::Pool::run) is listed with all other
+    /// runs. Keep the handle: clones are the same pool.
+    ///
+    /// # Errors
+    ///
+    /// What [`PoolBuilder::build`](bgt_pool::PoolBuilder::build) refuses.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bgt_orchestrator::Orchestrator;
+    /// use bgt_orchestrator::pool::{Pool, factory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let bgt = Orchestrator::new();
+    /// let connect = factory(|| async { Ok::<_, std::io::Error>(String::from("connection")) });
+    /// let pool = bgt.pool(Pool::builder(connect).name("db").size(2))?;
+    /// assert_eq!(pool.run(|connection, _cx| async move { Ok(connection.len()) }).await?, 10);
+    /// assert_eq!(bgt.runs().recent()[0].name.as_ref(), "db");
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "pooled")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "pooled")))]
+    pub fn pool<M: bgt_pool::Managed>(
+        &self,
+        resources: bgt_pool::PoolBuilder<M>,
+    ) -> Result<bgt_pool::Pool<M>, bgt_pool::BuildError> {
+        resources.observer(std::sync::Arc::new(self.runs.clone())).build()
+    }
 }

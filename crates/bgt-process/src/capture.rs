@@ -165,6 +165,10 @@ impl Collector {
         Self { limits, head: Rope::default(), tail: Rope::default(), total: 0 }
     }
 
+    pub(crate) fn limits(&self) -> Capture {
+        self.limits
+    }
+
     /// Collects a copy.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         let split = self.split(bytes.len());

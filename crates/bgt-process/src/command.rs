@@ -69,6 +69,7 @@ pub struct Command {
 pub(crate) enum Program {
     Name(OsString),
     Script { path: PathBuf },
+    Python { code: String },
 }
 
 /// What happens to descendants that are still alive when the program itself has ended normally.
@@ -121,6 +122,19 @@ impl Command {
         Self::from_program(Program::Script { path: path.as_ref().to_owned() })
     }
 
+    /// Python code, run by the interpreter that a `.py` [`script`](Self::script) would get: `python -c CODE`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bgt_process::Command;
+    ///
+    /// let sum = Command::python("import sys; print(sum(map(int, sys.argv[1:])))").args(["1", "2"]);
+    /// ```
+    pub fn python(code: impl Into<String>) -> Self {
+        Self::from_program(Program::Python { code: code.into() })
+    }
+
     fn from_program(program: Program) -> Self {
         Self {
             program,
@@ -141,7 +155,8 @@ impl Command {
         }
     }
 
-    /// Sets the interpreter of a [`script`](Self::script), by name or path; a program that has one is refused.
+    /// Sets the interpreter of a [`script`](Self::script) or of [`python`](Self::python) code, by name or path; a program
+    /// that has one is refused.
     pub fn interpreter(mut self, program: impl AsRef<OsStr>) -> Self {
         self.interpreter = Some(program.as_ref().to_owned());
         self

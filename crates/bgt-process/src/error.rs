@@ -116,6 +116,12 @@ pub enum CommandError {
     /// The live stdin was used up by an earlier attempt.
     #[error("the live stdin was used up by an earlier attempt or run: make a new one, and do not retry")]
     StdinUsed,
+    /// A session has stdin and stdout for itself.
+    #[error("the {stream} of a session is a pipe to the host: do not send it elsewhere")]
+    SessionStream {
+        /// stdin or stdout.
+        stream: &'static str,
+    },
     /// Stopping by stdin needs a stdin that is ours.
     #[error("the stop policy speaks through stdin, which is {stdin}: use Stdin::Null, bytes or a live stdin")]
     StopNeedsStdin {

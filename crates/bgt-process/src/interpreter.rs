@@ -38,6 +38,19 @@ pub(crate) async fn resolve(
     }
 }
 
+/// The Python that a script would get.
+pub(crate) async fn python(
+    wanted: Option<&OsStr>,
+    env: &Environment,
+    cwd: Option<&Path>,
+) -> Result<PathBuf, CommandError> {
+    if let Some(name) = wanted {
+        return resolve::program(name, env);
+    }
+    let found = find(Path::new("-c"), Family::Python, env)?;
+    probe::real(found, Some(Family::Python), env, cwd).await
+}
+
 fn readable(script: &Path) -> Result<PathBuf, CommandError> {
     if script.as_os_str().is_empty() {
         return Err(CommandError::EmptyProgram);

@@ -198,6 +198,11 @@ impl Command {
                 interpreter::resolve(path, self.interpreter.as_deref(), &self.env, self.cwd.as_deref())
                     .await?
             }
+            Program::Python { code } => {
+                let wanted = self.interpreter.as_deref();
+                let python = interpreter::python(wanted, &self.env, self.cwd.as_deref()).await?;
+                (python, vec!["-c".into(), code.into()])
+            }
         };
         // Else it would depend on the folder that the program is to run in.
         debug_assert!(program.is_absolute(), "{program:?}");
@@ -215,6 +220,7 @@ impl Command {
             }),
             (Program::Name(name), None) => refuse_nul(name, || "the program".to_owned()),
             (Program::Script { path }, _) => refuse_nul(path.as_os_str(), || "the script's path".to_owned()),
+            (Program::Python { code }, _) => refuse_nul(code.as_ref(), || "the Python code".to_owned()),
         }
     }
 

@@ -1,15 +1,16 @@
 //! One output stream of a running program.
 
 use std::cell::RefCell;
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::io;
+use std::task::Poll;
 
 use bgt_core::Source;
 use bgt_sys::PipeReader;
 use bytes::{Bytes, BytesMut};
 
-use crate::Capture;
 use crate::capture::Collector;
+use crate::{Capture, Captured};
 
 /// Reads this much at once, into a buffer that all runs of a thread share: a thousand quiet programs cost no memory.
 const SCRATCH: usize = 64 * 1024;
@@ -36,6 +37,38 @@ impl Stream {
     /// Whether there is nothing more to come.
     pub(crate) fn is_over(&self) -> bool {
         self.pipe.is_none()
+    }
+
+    /// What was collected so far; it is collected anew from here.
+    pub(crate) fn take_collected(&mut self) -> Captured {
+        let anew = Collector::new(self.collected.limits());
+        std::mem::replace(&mut self.collected, anew).finish()
+    }
+
+    /// Waits for output, collects it and answers it; `None` at the end. Cancel-safe.
+    ///
+    /// For conversations, where most of what comes is short and comes alone: it does not look whether there is more.
+    pub(crate) async fn piece(&mut self) -> Option<Bytes> {
+        let Some(pipe) = &mut self.pipe else { return None };
+        let read = poll_fn(|cx| {
+            BUFFER.with_borrow_mut(|buffer| {
+                if buffer.len() < SCRATCH {
+                    *buffer = BytesMut::zeroed(SCRATCH);
+                }
+                let read = std::task::ready!(pipe.poll_read(cx, buffer))?;
+                Poll::Ready(io::Result::Ok(Bytes::copy_from_slice(&buffer[..read])))
+            })
+        });
+        match read.await {
+            Ok(bytes) if !bytes.is_empty() => {
+                self.collected.push(&bytes);
+                return Some(bytes);
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "reading a program's output failed; the rest of it is lost"),
+        }
+        self.pipe = None;
+        None
     }
 
     /// Waits for output and collects it. Answers it as well when `copy` is set. Never answers after the end.

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use bgt_core::{CancelReason, Context, EventKind, TaskError};
-use bgt_sys::Spawned;
+use bgt_sys::{SpawnOptions, Spawned};
 use tokio::time::{Instant, sleep};
 
 use crate::feed::Feed;
@@ -39,16 +39,23 @@ impl Command {
     async fn start(&self, prepared: &mut Prepared) -> Result<(Spawned, Option<Feed>), CommandError> {
         let (mut options, source) = self.streams().await?;
         options.environment.clone_from(&prepared.environment);
+        let mut spawned = self.spawn(prepared, &options).await?;
+        let mut feed = self.feed(source);
+        if let Some(feed) = &mut feed {
+            feed.connect(spawned.stdin.take());
+        }
+        Ok((spawned, feed))
+    }
+
+    pub(crate) async fn spawn(
+        &self,
+        prepared: &mut Prepared,
+        options: &SpawnOptions,
+    ) -> Result<Spawned, CommandError> {
         let mut pause = Duration::from_millis(1);
         loop {
-            match bgt_sys::spawn(&mut prepared.std, &options) {
-                Ok(mut spawned) => {
-                    let mut feed = self.feed(source);
-                    if let Some(feed) = &mut feed {
-                        feed.connect(spawned.stdin.take());
-                    }
-                    return Ok((spawned, feed));
-                }
+            match bgt_sys::spawn(&mut prepared.std, options) {
+                Ok(spawned) => return Ok(spawned),
                 // A freshly written program is "busy" while another thread's spawn still holds it open for writing
                 // (https://github.com/rust-lang/rust/issues/114554): a matter of milliseconds.
                 Err(error)

@@ -40,7 +40,6 @@ struct Cut {
 }
 
 /// The text with `***` for every run of bytes that belong to a secret, however the secrets overlap.
-#[cfg(feature = "json")]
 pub(crate) fn blot_text(text: &str, secrets: &Values) -> String {
     let blotted = blot(text.as_bytes(), Cut { before: false, after: false }, secrets);
     String::from_utf8_lossy(&blotted).into_owned()

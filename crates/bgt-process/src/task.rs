@@ -20,6 +20,7 @@ impl Task for Command {
         let path = match &self.program {
             Program::Name(name) => Path::new(name),
             Program::Script { path, .. } => path,
+            Program::Python { .. } => Path::new("python"),
         };
         path.file_name().unwrap_or(path.as_os_str()).to_string_lossy()
     }

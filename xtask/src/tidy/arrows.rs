@@ -36,7 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// The facade's features of one pattern each.
-const PATTERNS: [&str; 6] = ["simple", "streaming", "concurrent", "detached", "periodic", "pool"];
+const PATTERNS: [&str; 6] = ["simple", "streaming", "concurrent", "detached", "periodic", "pooled"];
 const FACADE: &str = "bgt-orchestrator";
 
 pub(super) fn check(root: &Path, workspace: &Workspace, files: &Files) -> Result<Vec<Finding>> {
@@ -112,10 +112,18 @@ fn promises(workspace: &Workspace) -> Vec<Promise<'_>> {
     if let Some(facade) = workspace.package(FACADE) {
         for feature in PATTERNS.into_iter().filter(|feature| facade.features.contains_key(*feature)) {
             let others = PATTERNS.into_iter().filter(|other| *other != feature && *other != "simple");
-            promises.push((facade, Some(feature), others.map(|other| format!("bgt-{other}")).collect()));
+            promises.push((facade, Some(feature), others.map(crate_of).collect()));
         }
     }
     promises
+}
+
+/// The crate of a pattern.
+fn crate_of(pattern: &str) -> String {
+    match pattern {
+        "pooled" => "bgt-pool".to_owned(),
+        pattern => format!("bgt-{pattern}"),
+    }
 }
 
 /// Whether `cargo tree` lists the crate; a line is `name v0.1.0 (/path)`.

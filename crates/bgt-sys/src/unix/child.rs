@@ -102,6 +102,22 @@ impl Child {
         Ok(())
     }
 
+    /// How much of the program is in memory now, in bytes, without its descendants. `None` when nobody tells, or when the
+    /// program has ended.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// Linux, from `/proc`, what is shared with other processes included; Windows, the working set. `None` elsewhere.
+    #[must_use]
+    pub fn resident_memory(&self) -> Option<u64> {
+        #[cfg(target_os = "linux")]
+        // The number is the program's own for as long as it was not reaped.
+        if !self.reaped {
+            return super::linux::resident_memory(self.pid);
+        }
+        None
+    }
+
     /// Looks for descendants that have left the tree, and remembers them. Costs a look at every process of the machine
     /// on a thread for blocking work, so it is for a stop by force: before the program is asked, while the parents of
     /// those live.

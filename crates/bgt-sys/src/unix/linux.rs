@@ -46,6 +46,14 @@ pub(super) fn process(pid: i32) -> Option<Process> {
     parse(Pid::from_raw(pid)?, &fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
+/// How much of a process is in memory, in bytes; `None` for a zombie, which has none.
+pub(super) fn resident_memory(pid: Pid) -> Option<u64> {
+    let statm = fs::read_to_string(format!("/proc/{}/statm", pid.as_raw_nonzero())).ok()?;
+    // The second field of proc_pid_statm(5), in pages.
+    let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
+    (pages > 0).then(|| pages * rustix::param::page_size() as u64)
+}
+
 /// The members of a process group; `None` without `/proc`.
 pub(super) fn members(group: Pid) -> Option<Vec<Process>> {
     let group = group.as_raw_nonzero().get();

@@ -2,7 +2,10 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::unix::pipe::{Receiver, Sender};
 
 /// Held while pipes are made and given to a child, where that takes more than one step.
@@ -50,6 +53,17 @@ impl PipeReader {
     /// Cancel-safe.
     pub async fn readable(&self) -> io::Result<()> {
         self.0.readable().await
+    }
+
+    /// Reads, or wakes when there is something to read: 0 is the end. A read that fills less than the buffer needs no second
+    /// one to know that nothing is left, as [`readable`](Self::readable) with [`try_read`](Self::try_read) does.
+    ///
+    /// # Errors
+    ///
+    /// What the system said.
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(buffer);
+        Pin::new(&mut self.0).poll_read(cx, &mut buffer).map_ok(|()| buffer.filled().len())
     }
 
     /// Reads what is there: 0 is the end, [`WouldBlock`](io::ErrorKind::WouldBlock) is nothing yet.

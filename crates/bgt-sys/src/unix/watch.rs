@@ -41,13 +41,19 @@ impl Watch {
         match self {
             // No look before the first wake-up: this is polled once for every piece of output.
             #[cfg(target_os = "linux")]
-            Self::Pidfd(pidfd) => loop {
-                let mut ready = pidfd.readable().await?;
-                if look(pid)? != Look::Alive {
-                    return Ok(());
-                }
-                ready.clear_ready();
-            },
+            Self::Pidfd(pidfd) => {
+                // Not `readable`, which takes a place in a list, under a lock, each time it is polled anew.
+                std::future::poll_fn(|cx| {
+                    loop {
+                        let mut ready = std::task::ready!(pidfd.poll_read_ready(cx))?;
+                        if look(pid)? != Look::Alive {
+                            return std::task::Poll::Ready(Ok(()));
+                        }
+                        ready.clear_ready();
+                    }
+                })
+                .await
+            }
             Self::Sigchld(signal) => loop {
                 if look(pid)? != Look::Alive {
                     return Ok(());

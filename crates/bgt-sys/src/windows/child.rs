@@ -94,6 +94,14 @@ impl Child {
         self.job.terminate()
     }
 
+    /// How much of the program is in memory now, in bytes, without its descendants: its working set. `None` when nobody
+    /// tells, or when the program has ended.
+    #[must_use]
+    pub fn resident_memory(&self) -> Option<u64> {
+        let memory = memory(&self.process)?.WorkingSetSize as u64;
+        (memory > 0).then_some(memory)
+    }
+
     /// Does nothing: nobody leaves a job. See the Unix side.
     pub async fn find_strays(&mut self) {}
 
@@ -183,10 +191,15 @@ impl Drop for Child {
 /// The peak of what a process had in memory. A job tells only the peak of what its members had reserved, which is
 /// another thing.
 fn peak_memory(process: &OwnedHandle) -> Option<u64> {
+    let peak = memory(process)?.PeakWorkingSetSize as u64;
+    // Wine does not know it of a process that has ended.
+    (peak > 0).then_some(peak)
+}
+
+fn memory(process: &OwnedHandle) -> Option<PROCESS_MEMORY_COUNTERS> {
     let size = size_of::<PROCESS_MEMORY_COUNTERS>() as u32;
     let mut memory = PROCESS_MEMORY_COUNTERS { cb: size, ..Default::default() };
     // SAFETY: the handle is open, the counters live through the call, and their true size is given.
     checked(unsafe { K32GetProcessMemoryInfo(process.as_raw_handle(), &raw mut memory, size) }).ok()?;
-    // Wine does not know it of a process that has ended.
-    (memory.PeakWorkingSetSize > 0).then_some(memory.PeakWorkingSetSize as u64)
+    Some(memory)
 }

@@ -102,15 +102,30 @@ impl PipeReader {
     ///
     /// What the system said.
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.read(buffer)? {
+        match self.read_once(buffer)? {
             0 if !self.is_broken() => Err(io::ErrorKind::WouldBlock.into()),
             // What came before the end, if tokio has it already; else the end again.
-            0 => self.read(buffer),
+            0 => self.read_once(buffer),
             read => Ok(read),
         }
     }
 
-    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    /// Reads, or wakes when there is something to read: 0 is the end.
+    ///
+    /// # Errors
+    ///
+    /// What the system said.
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        loop {
+            std::task::ready!(self.0.poll_read_ready(cx))?;
+            match self.try_read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return Poll::Ready(read),
+            }
+        }
+    }
+
+    fn read_once(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.0.try_read(buffer) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),
             result => result,

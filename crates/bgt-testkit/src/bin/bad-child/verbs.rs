@@ -5,6 +5,7 @@ mod family;
 mod host;
 mod input;
 mod output;
+mod worker;
 
 use std::ffi::OsString;
 use std::io;
@@ -102,6 +103,9 @@ pub(crate) const VERBS: &[Verb] = &[
     verb("touch", "PATH", "create this file", host::touch),
     verb("wait-file", "PATH", "wait until this file exists, at most a minute", host::wait_file),
     verb("append", "PATH TEXT", "append a line to this file, in one write", host::append),
+    // as a warm worker, which is told by each request how to answer it: see worker.rs
+    verb("worker-ready", "VERSION", "say that it is ready, in this version of the protocol", worker::ready),
+    verb("worker", "", "answer requests on stdin until its end", worker::serve),
     // for descendants
     verb("deadline", "MILLISECONDS", "internal: end of life, since 1970", family::deadline),
     verb("started", "TOKEN", "internal: tell the parent that this process runs", family::started),
