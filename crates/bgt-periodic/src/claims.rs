@@ -10,14 +10,18 @@ use std::time::{Duration, SystemTime};
 use bgt_core::Status;
 use bgt_store::{HostId, NewHost, Outcome, SlotClaim, SlotLease, SlotRecord, Store, StoreError};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
 use crate::entry::{Entry, Pending};
-use crate::shared::Shared;
+use crate::overdue::{Overdue, Passed};
+use crate::shared::{Busy, Shared};
 use crate::{Cause, Skipped};
 
 /// How many finished slots a store keeps of a schedule, at least; and after how many more they are looked through.
 const KEPT: u64 = 100;
 const PRUNED_EVERY: u64 = 50;
+/// So many slots of other hosts are looked at together.
+const SWEPT_AT_ONCE: usize = 64;
 /// The waits between calls of a store that has a fault.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -100,40 +104,27 @@ impl Claims {
         }
     }
 
-    /// The right to fire a slot, or why not. A store with a fault is asked again for as long as the slot is of use: firing
-    /// without a claim would fire it twice, and giving it up would lose it.
-    async fn claim(&self, shared: &Shared, entry: &Arc<Entry>, at: SystemTime) -> Result<SlotLease, Skipped> {
-        let (mut wait, mut asked_before) = (FIRST_WAIT, false);
-        loop {
-            match self.take(&entry.name, at, false).await {
-                Ok((_, SlotClaim::Won(lease))) => return Ok(lease),
-                // The answer to our own claim was lost.
-                Ok((host, SlotClaim::Taken(slot)))
-                    if asked_before && slot.host == host && slot.status.is_none() =>
-                {
-                    return Ok(slot.lease());
-                }
-                Ok((_, SlotClaim::Taken(slot))) => {
-                    if slot.status.is_none() {
-                        self.watched().push((entry.clone(), at));
-                    }
-                    return Err(Skipped::Elsewhere);
-                }
-                Ok(_) => return Err(Skipped::Elsewhere),
-                Err(error) => {
-                    entry.state().past.counts.store_faults += 1;
-                    let late = shared.engine.now().wall.duration_since(at).unwrap_or_default();
-                    if late >= entry.schedule.worth() || shared.board().is_stopped {
-                        tracing::error!(schedule = %entry.name, "not fired, the store does not answer: {error}");
-                        return Err(Skipped::StoreFault);
-                    }
-                    tracing::warn!(schedule = %entry.name, "asking the store again in {wait:?}: {error}");
-                    asked_before = true;
-                    let _ = tokio::time::timeout(wait, self.retired.notified()).await;
-                    wait = (wait * 2).min(LONGEST_WAIT);
-                }
+    /// The right to fire a slot, or why not; what the store said if it has a fault. `asked_before` is whether the answer to a claim
+    /// of our own may have been lost.
+    async fn claim(
+        &self,
+        entry: &Arc<Entry>,
+        at: SystemTime,
+        asked_before: bool,
+    ) -> Result<Result<SlotLease, Skipped>, StoreError> {
+        Ok(match self.take(&entry.name, at, false).await? {
+            (_, SlotClaim::Won(lease)) => Ok(lease),
+            (host, SlotClaim::Taken(slot)) if asked_before && slot.host == host && slot.status.is_none() => {
+                Ok(slot.lease())
             }
-        }
+            (_, SlotClaim::Taken(slot)) => {
+                if slot.status.is_none() {
+                    self.watched().push((entry.clone(), at));
+                }
+                Err(Skipped::Elsewhere)
+            }
+            _ => Err(Skipped::Elsewhere),
+        })
     }
 
     /// Says how a firing has ended, until the store has heard it.
@@ -155,16 +146,18 @@ impl Claims {
                 }
             }
         }
-        self.prune(entry).await;
+        if entry.finished() % PRUNED_EVERY == 0 {
+            self.prune(entry).await;
+        }
     }
 
     async fn prune(&self, entry: &Entry) {
-        let turns = entry.finished();
-        if turns % PRUNED_EVERY == 0 {
-            let keep = KEPT.max(entry.schedule.history as u64);
-            if let Err(error) = self.store.prune_slots(&entry.name, keep).await {
-                tracing::warn!(schedule = %entry.name, "old slots are not forgotten: {error}");
-            }
+        // What waits to be claimed is older than what has ended meanwhile, and would count as forgotten.
+        if entry.state().claiming.is_some() {
+            return;
+        }
+        if let Err(error) = self.store.prune_slots(&entry.name, kept(entry)).await {
+            tracing::warn!(schedule = %entry.name, "old slots are not forgotten: {error}");
         }
     }
 
@@ -179,7 +172,7 @@ impl Claims {
                 }
             }
         };
-        let _ = tokio::time::timeout(within.max(FIRST_WAIT), leave).await;
+        let _ = tokio::time::timeout(within, leave).await;
     }
 
     fn watched(&self) -> std::sync::MutexGuard<'_, Vec<(Arc<Entry>, SystemTime)>> {
@@ -187,39 +180,91 @@ impl Claims {
     }
 }
 
-/// Claims slots that are due, one after the other, and starts those that were won.
-pub(crate) async fn dispatch(shared: Arc<Shared>, entry: Arc<Entry>, firings: Vec<Pending>) {
-    if let Some(claims) = &shared.claims {
-        for mut pending in firings {
-            match claims.claim(&shared, &entry, pending.scheduled_at).await {
-                Ok(lease) => {
-                    pending.lease = Some(lease);
-                    shared.dispatch(&entry, pending);
+/// How many finished slots of a schedule are kept.
+fn kept(entry: &Entry) -> u64 {
+    KEPT.max(entry.schedule.history as u64)
+}
+
+/// Claims slots that are due, the oldest first, and starts those that were won; until none waits. A store with a fault is asked
+/// again for as long as the policy finds the slot of use: fired without a claim it could be fired twice.
+pub(crate) async fn dispatch(shared: Busy, entry: Arc<Entry>) {
+    let Some(claims) = &shared.claims else { return };
+    let (mut wait, mut asked) = (FIRST_WAIT, None);
+    while let Some(at) = next(&shared, &entry) {
+        match claims.claim(&entry, at, asked == Some(at)).await {
+            Ok(answer) => {
+                (wait, asked) = (FIRST_WAIT, None);
+                let Some(mut pending) = entry.state().claiming.as_mut().and_then(Overdue::pop) else {
+                    continue;
+                };
+                match answer {
+                    Ok(lease) => {
+                        pending.lease = Some(lease);
+                        shared.dispatch(&entry, pending);
+                    }
+                    Err(reason) => drop(entry.refuse(&mut entry.state(), [(pending, reason)])),
                 }
-                Err(reason) => {
+            }
+            Err(error) => {
+                entry.state().past.counts.store_faults += 1;
+                tracing::warn!(schedule = %entry.name, "asking the store again in {wait:?}: {error}");
+                asked = Some(at);
+                let is_stopped = shared.once(|| shared.board().is_stopped);
+                let _ = tokio::time::timeout(wait, is_stopped).await;
+                wait = (wait * 2).min(LONGEST_WAIT);
+                if shared.board().is_stopped {
                     let mut state = entry.state();
-                    entry.refuse(&mut state, [(pending, reason)]);
+                    let left = state.claiming.as_mut().map(Overdue::take).unwrap_or_default();
+                    let left = left.into_iter().map(|pending| (pending, Skipped::StoreFault));
+                    entry.refuse(&mut state, left);
                 }
             }
         }
     }
     shared.forget_if_over(&entry);
-    shared.ends();
 }
 
-/// Finds out about slots that were begun and not finished.
+/// The next slot to claim. Without one nobody claims any more, and the next that is due is claimed by somebody new.
+fn next(shared: &Shared, entry: &Entry) -> Option<SystemTime> {
+    let now = crate::nanos::of_wall(shared.engine.now().wall);
+    let mut state = entry.state();
+    let state = &mut *state;
+    let rules = *state.plan.rules();
+    let mut passed = Passed::default();
+    let mut claiming = state.claiming.take()?;
+    let next = claiming.next(now, &rules, &mut passed).filter(|_| !state.is_removed);
+    let at = next.map(|pending| pending.scheduled_at);
+    if at.is_some() {
+        state.claiming = Some(claiming);
+    } else {
+        let left = claiming.take().into_iter().map(|pending| (pending, Skipped::Stopped));
+        entry.refuse(state, left);
+    }
+    let Passed { given_up, misfires } = passed;
+    state.past.counts.misfires += misfires;
+    if !given_up.is_empty() {
+        let (schedule, count) = (&entry.name, given_up.len());
+        tracing::error!(%schedule, "{count} times are not fired, the store did not answer while they were of use");
+    }
+    entry.refuse(state, given_up.into_iter().map(|pending| (pending, Skipped::StoreFault)));
+    at
+}
+
+/// Finds out about slots that were begun and not finished, and has the store forget old ones.
 pub(crate) fn recover(shared: &Arc<Shared>, entry: &Arc<Entry>, past: Past) {
     let Some(claims) = &shared.claims else { return };
+    let is_long = past.0.len() as u64 > kept(entry) + PRUNED_EVERY;
     let open: Vec<_> = past.0.into_iter().filter(|slot| slot.status.is_none()).collect();
-    if open.is_empty() {
+    if open.is_empty() && !is_long {
         return;
     }
     claims.watched().extend(open.into_iter().rev().map(|slot| (entry.clone(), slot.at)));
-    let shared = shared.clone();
-    shared.begins();
+    let (shared, entry) = (shared.busy(), entry.clone());
     drop(shared.runtime().spawn(async move {
         sweep(&shared).await;
-        shared.ends();
+        if let Some(claims) = shared.claims.as_ref().filter(|_| is_long) {
+            claims.prune(&entry).await;
+        }
     }));
 }
 
@@ -249,32 +294,42 @@ pub(crate) async fn keep(shared: Arc<Shared>) {
     }
 }
 
-/// Looks at what other hosts have begun: what they cannot finish any more is taken over.
+/// Looks at what other hosts have begun: what they cannot finish any more is taken over. Several at a time, so that the store can
+/// write them down together.
 async fn sweep(shared: &Arc<Shared>) {
     let Some(claims) = &shared.claims else { return };
-    let watched = std::mem::take(&mut *claims.watched());
-    for (entry, at) in watched {
-        if shared.board().is_stopped {
+    let mut watched = std::mem::take(&mut *claims.watched()).into_iter();
+    let mut looks = JoinSet::new();
+    loop {
+        while looks.len() < SWEPT_AT_ONCE {
+            let Some((entry, at)) = watched.next() else { break };
+            looks.spawn(look_at(shared.clone(), entry, at));
+        }
+        if looks.join_next().await.is_none() {
             return;
         }
-        if entry.state().is_removed {
-            continue;
+    }
+}
+
+async fn look_at(shared: Arc<Shared>, entry: Arc<Entry>, at: SystemTime) {
+    let Some(claims) = &shared.claims else { return };
+    if shared.board().is_stopped || entry.state().is_removed {
+        return;
+    }
+    match claims.take(&entry.name, at, true).await {
+        Ok((_, SlotClaim::Won(lease))) if entry.schedule.fires_again => {
+            let mut pending = Pending::new(at, Cause::Recovered, 0);
+            pending.lease = Some(lease);
+            shared.dispatch(&entry, pending);
         }
-        match claims.take(&entry.name, at, true).await {
-            Ok((_, SlotClaim::Won(lease))) if entry.schedule.fires_again => {
-                let mut pending = Pending::new(at, Cause::Recovered, 0);
-                pending.lease = Some(lease);
-                shared.dispatch(&entry, pending);
-            }
-            Ok((_, SlotClaim::Won(lease))) => {
-                tracing::warn!(schedule = %entry.name, "a firing was begun by a host that is gone: it is lost");
-                entry.state().past.skipped(at, Skipped::Lost, 1, entry.schedule.history);
-                let outcome = Outcome::new(Status::Lost).error("its host did not bring it to an end");
-                claims.finish(&entry, lease, outcome).await;
-            }
-            Ok((_, SlotClaim::Taken(slot))) if slot.status.is_some() => {}
-            Ok((_, SlotClaim::Past { .. })) => {}
-            Ok(_) | Err(_) => claims.watched().push((entry, at)),
+        Ok((_, SlotClaim::Won(lease))) => {
+            tracing::warn!(schedule = %entry.name, "a firing was begun by a host that is gone: it is lost");
+            entry.state().past.skipped(at, Skipped::Lost, 1, entry.schedule.history);
+            let outcome = Outcome::new(Status::Lost).error("its host did not bring it to an end");
+            claims.finish(&entry, lease, outcome).await;
         }
+        Ok((_, SlotClaim::Taken(slot))) if slot.status.is_some() => {}
+        Ok((_, SlotClaim::Past { .. })) => {}
+        Ok(_) | Err(_) => claims.watched().push((entry, at)),
     }
 }

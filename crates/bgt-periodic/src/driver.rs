@@ -141,7 +141,8 @@ pub(crate) fn fire(shared: &Arc<Shared>, wake: &Wake, now: Now, desk: &mut Desk)
         Clock::Steady => nanos::of(now.steady),
     };
     state.plan.look(by_clock, &mut desk.verdicts);
-    let mut to_claim = Vec::new();
+    #[cfg(feature = "store")]
+    let mut is_to_claim = false;
     for verdict in desk.verdicts.drain(..) {
         let past = &mut state.past;
         match verdict {
@@ -155,12 +156,14 @@ pub(crate) fn fire(shared: &Arc<Shared>, wake: &Wake, now: Now, desk: &mut Desk)
                 past.counts.misfires += missed;
                 past.counts.misfires += u64::from(cause != Cause::Scheduled);
                 let pending = Pending::new(on_the_wall(clock, slot, now), cause, missed);
-                if entry.is_stored() {
-                    to_claim.push(pending);
-                } else {
-                    // Nobody is to be told of one that is refused: there is no claim.
-                    desk.admitted.extend(entry.admit_to(&mut state, pending).0);
+                #[cfg(feature = "store")]
+                if entry.is_stored {
+                    is_to_claim |= state.claiming.is_none();
+                    state.claiming.get_or_insert_default().push(pending);
+                    continue;
                 }
+                // Nobody is to be told of one that is refused: there is no claim.
+                desk.admitted.extend(entry.admit_to(&mut state, pending).0);
             }
         }
     }
@@ -169,9 +172,9 @@ pub(crate) fn fire(shared: &Arc<Shared>, wake: &Wake, now: Now, desk: &mut Desk)
         shared.launch(entry, admitted);
     }
     #[cfg(feature = "store")]
-    if !to_claim.is_empty() {
-        shared.begins();
-        drop(shared.runtime().spawn(crate::claims::dispatch(shared.clone(), entry.clone(), to_claim)));
+    if is_to_claim {
+        let claiming = crate::claims::dispatch(shared.busy(), entry.clone());
+        drop(shared.runtime().spawn(claiming));
     }
 }
 
@@ -184,8 +187,7 @@ fn next(shared: &Shared, Wake { entry, alarm }: Wake) -> Option<(Arc<Entry>, Clo
     }
     let (clock, alarm) = (state.plan.clock(), entry.arm(&mut state));
     drop(state);
-    // One that is being claimed is not over yet; who claims looks then.
-    if alarm.is_none() && !entry.is_stored() {
+    if alarm.is_none() {
         shared.forget_if_over(&entry);
     }
     Some((entry, clock, alarm?))

@@ -9,6 +9,8 @@ use std::time::SystemTime;
 use bgt_core::{Cancel, CancelReason, RunId};
 
 use crate::job::Job;
+#[cfg(feature = "store")]
+use crate::overdue::Overdue;
 use crate::plan::{Admission, Plan};
 use crate::statistics::{End, Past};
 use crate::{Cause, Now, Schedule, Skipped, Tick, nanos};
@@ -34,6 +36,9 @@ pub(crate) struct State {
     /// Those that have been used, while there are firings that they belong to.
     used: Vec<Arc<Cancel>>,
     pub(crate) is_removed: bool,
+    /// Those that wait to be claimed, while somebody claims them.
+    #[cfg(feature = "store")]
+    pub(crate) claiming: Option<Overdue>,
     #[cfg(feature = "store")]
     finished: u64,
 }
@@ -42,6 +47,13 @@ impl State {
     /// What a firing is stopped by that starts now.
     fn switch(&mut self) -> Arc<Cancel> {
         self.switch.get_or_insert_default().clone()
+    }
+
+    fn is_claiming(&self) -> bool {
+        #[cfg(feature = "store")]
+        return self.claiming.is_some();
+        #[cfg(not(feature = "store"))]
+        false
     }
 
     /// Asks what runs to stop, if it has not been asked.
@@ -112,17 +124,11 @@ impl Entry {
                 used: Vec::new(),
                 is_removed: false,
                 #[cfg(feature = "store")]
+                claiming: None,
+                #[cfg(feature = "store")]
                 finished: 0,
             }),
         }
-    }
-
-    /// Whether its slots are claimed before they are fired.
-    pub(crate) fn is_stored(&self) -> bool {
-        #[cfg(feature = "store")]
-        return self.is_stored;
-        #[cfg(not(feature = "store"))]
-        false
     }
 
     // Nothing of a user's runs under the lock.
@@ -238,7 +244,7 @@ impl Entry {
     /// What was fired, if it was for a single time and that has come to its end.
     pub(crate) fn job_if_over(&self) -> Option<Arc<dyn Job>> {
         let mut state = self.state();
-        if state.plan.is_over() { state.job.take() } else { None }
+        if state.plan.is_over() && !state.is_claiming() { state.job.take() } else { None }
     }
 
     /// Asks what runs to stop; again, it is not given any more time.

@@ -81,6 +81,8 @@ impl Firing {
         let next = self.put_down(end);
         #[cfg(feature = "store")]
         if let (Some((lease, outcome)), Some(claims)) = (claimed, &self.shared.claims) {
+            // It is over, and the store may take its time.
+            self.shared.over();
             claims.finish(&self.entry, lease, outcome).await;
         }
         let next = next.map(|next| Self::new(self.shared.clone(), self.entry.clone(), next));

@@ -52,6 +52,8 @@ mod heap;
 mod jitter;
 mod job;
 mod nanos;
+#[cfg(feature = "store")]
+mod overdue;
 mod plan;
 mod rules;
 mod schedule;

@@ -81,6 +81,11 @@ impl<P> Plan<P> {
         Self { trigger, rules, next, done, is_paused: false, running: 0, waiting: VecDeque::new() }
     }
 
+    #[cfg(feature = "store")]
+    pub(crate) fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
     pub(crate) fn clock(&self) -> Clock {
         self.trigger.clock()
     }

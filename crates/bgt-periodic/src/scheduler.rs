@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bgt_core::{CancelReason, Observer};
+use tokio::time::Instant;
 
 use crate::engine::{Engine, Native};
 use crate::entry::Entry;
@@ -57,7 +58,8 @@ pub(crate) struct Owner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stopped {
-    /// Firings that had not come to their end when the time was over, though they were ended by force.
+    /// Firings that had not come to their end when the time was over, though they were ended by force, and ends that the
+    /// store has not heard of. As long as this process lives it goes on telling the store.
     pub left: u64,
 }
 
@@ -222,6 +224,7 @@ impl Scheduler {
         let owner = self.owner.clone();
         let entries = owner.close(running == Running::Cancel);
         async move {
+            let began = Instant::now();
             let shared = &owner.shared;
             let is_idle = || shared.in_flight() == 0;
             let politely = within.mul_f32(0.9);
@@ -236,8 +239,8 @@ impl Scheduler {
                 let _ = tokio::time::timeout(within - politely, shared.once(is_idle)).await;
             }
             #[cfg(feature = "store")]
-            if let Some(claims) = &shared.claims {
-                claims.retire(within - politely).await;
+            if let Some(claims) = shared.claims.as_ref().filter(|_| shared.in_flight() == 0) {
+                claims.retire(within.saturating_sub(began.elapsed())).await;
             }
             Stopped { left: shared.in_flight() }
         }
@@ -253,6 +256,7 @@ impl Owner {
         drop(board);
         drop(alarms);
         self.shared.changed.notify_one();
+        self.shared.over();
         let mut jobs = Vec::new();
         for entry in &entries {
             let (refused, job) = entry.remove();

@@ -122,7 +122,7 @@ impl Shared {
 
     pub(crate) fn gone(&self) {
         self.is_gone.store(true, Ordering::Release);
-        self.over.notify_waiters();
+        self.over();
     }
 
     /// Has the driver look at an entry at this time.
@@ -170,20 +170,25 @@ impl Shared {
         Some(self.runtime.get()?.spawn_blocking(move || drop(discarded)))
     }
 
+    /// As long as this is held, something is under way.
+    #[cfg(feature = "store")]
+    pub(crate) fn busy(self: &Arc<Self>) -> Busy {
+        self.begins();
+        Busy(self.clone())
+    }
+
     /// Tells the store of firings that did not start.
     pub(crate) fn settle(self: &Arc<Self>, entry: &Arc<Entry>, refused: Vec<Refused>) {
         #[cfg(feature = "store")]
         for (pending, reason) in refused {
             let Some(lease) = pending.lease else { continue };
-            let (shared, entry) = (self.clone(), entry.clone());
-            self.begins();
+            let (shared, entry) = (self.busy(), entry.clone());
             drop(self.runtime().spawn(async move {
                 if let Some(claims) = &shared.claims {
                     let outcome =
                         bgt_store::Outcome::new(bgt_core::Status::Skipped).error(reason.to_string());
                     claims.finish(&entry, lease, outcome).await;
                 }
-                shared.ends();
             }));
         }
         #[cfg(not(feature = "store"))]
@@ -219,6 +224,11 @@ impl Shared {
 
     pub(crate) fn ends(&self) {
         self.in_flight.fetch_sub(1, Ordering::AcqRel);
+        self.over();
+    }
+
+    /// Something is over: who waits for an end looks again.
+    pub(crate) fn over(&self) {
         self.over.notify_waiters();
     }
 
@@ -236,5 +246,25 @@ impl Shared {
             }
             over.await;
         }
+    }
+}
+
+/// Something is under way that no firing stands for. It is over when this is dropped, also with its runtime.
+#[cfg(feature = "store")]
+pub(crate) struct Busy(Arc<Shared>);
+
+#[cfg(feature = "store")]
+impl std::ops::Deref for Busy {
+    type Target = Arc<Shared>;
+
+    fn deref(&self) -> &Arc<Shared> {
+        &self.0
+    }
+}
+
+#[cfg(feature = "store")]
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.ends();
     }
 }

@@ -177,7 +177,8 @@ async fn while_the_store_is_locked_a_slot_waits_and_then_fires_once() {
     assert!(here.ticks.try_recv().is_err(), "it was fired without a claim");
     outsider.execute_batch("COMMIT").unwrap();
     let tick = here.ticks.recv().await.unwrap();
-    assert_eq!(tick.cause, Cause::Scheduled);
+    // By the clock of this test it is at its time still.
+    assert_eq!((tick.cause, tick.missed), (Cause::Scheduled, 0));
     here.scheduler.stop(Running::Finish, HANG).await;
     let slots = store.slots("sync", 10).await.unwrap();
     assert_eq!((slots.len(), slots[0].status), (1, Some(Status::Succeeded)));
@@ -246,4 +247,139 @@ async fn old_slots_are_forgotten() {
     host.scheduler.stop(Running::Finish, HANG).await;
     let kept = store.slots("sync", 1000).await.unwrap().len();
     assert!((100..=150).contains(&kept), "{kept} slots are kept");
+}
+
+/// A minute of a schedule of seconds without its store: one claim at a time, and the policy of the moment when it answers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waited_for_the_store_is_answered_by_the_policy_when_it_is_back() {
+    let minute = Duration::from_secs(60);
+    for (misfire, expected) in [
+        (Misfire::Skip, vec![(minute, Cause::Scheduled, 0)]),
+        (Misfire::Once { grace: HOUR }, vec![(minute, Cause::Scheduled, 5)]),
+        (
+            Misfire::All { cap: 2 },
+            vec![
+                (minute * 2 / 3, Cause::CatchUp, 0),
+                (minute * 5 / 6, Cause::CatchUp, 0),
+                (minute, Cause::Scheduled, 0),
+            ],
+        ),
+    ] {
+        let folder = Scratch::new();
+        let path = folder.path("runs.db");
+        let sqlite = SqliteStore::builder(&path).patience(Duration::from_millis(20)).open().await.unwrap();
+        let store: Arc<dyn Store> = Arc::new(sqlite.clone());
+        let clock = ManualClock::new();
+        let schedule = Schedule::every(minute / 6).overlap(Overlap::Queue(10)).misfire(misfire);
+        let mut here = host(&store, &clock, schedule).await;
+        let outsider = rusqlite::Connection::open(&path).unwrap();
+        outsider.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let start = here.handle.next(1)[0] - minute / 6;
+        for _ in 0..6 {
+            clock.settled().await;
+            clock.advance(minute / 6);
+        }
+        clock.settled().await;
+        let (handle, before) = (here.handle.clone(), here.handle.statistics().store_faults);
+        // It has been asked with all of them waiting.
+        assert!(
+            wait_until(HANG, || handle.statistics().store_faults >= before + 2),
+            "{:?}",
+            handle.statistics()
+        );
+        outsider.execute_batch("COMMIT").unwrap();
+        for (after, cause, missed) in expected {
+            let tick = here.ticks.recv().await.unwrap();
+            let told = (tick.scheduled_at.duration_since(start).unwrap(), tick.cause, tick.missed);
+            assert_eq!(told, (after, cause, missed), "{misfire:?}");
+        }
+        here.handle.idle().await;
+        here.scheduler.stop(Running::Finish, HANG).await;
+        assert!(here.ticks.try_recv().is_err(), "{misfire:?}");
+        assert_eq!(here.handle.statistics().misfires, 5, "{misfire:?}");
+        sqlite.close().await;
+    }
+}
+
+/// Older ones that still wait would count as forgotten, and never be fired.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_to_the_forgetting_of_old_slots() {
+    let folder = Scratch::new();
+    let path = folder.path("runs.db");
+    let sqlite = SqliteStore::builder(&path).patience(Duration::from_millis(20)).open().await.unwrap();
+    let store: Arc<dyn Store> = Arc::new(sqlite.clone());
+    let clock = ManualClock::new();
+    let schedule = Schedule::every(Duration::from_secs(1))
+        .overlap(Overlap::Queue(1000))
+        .misfire(Misfire::All { cap: 1000 });
+    let mut here = host(&store, &clock, schedule).await;
+    let outsider = rusqlite::Connection::open(&path).unwrap();
+    outsider.execute_batch("BEGIN IMMEDIATE").unwrap();
+    for _ in 0..300 {
+        clock.settled().await;
+        clock.advance(Duration::from_secs(1));
+    }
+    clock.settled().await;
+    outsider.execute_batch("COMMIT").unwrap();
+    let mut last = None;
+    for _ in 0..300 {
+        let tick = here.ticks.recv().await.unwrap();
+        assert!(last.replace(tick.scheduled_at) < Some(tick.scheduled_at), "the oldest first");
+    }
+    here.scheduler.stop(Running::Finish, HANG).await;
+    assert_eq!(here.handle.statistics().skipped.total(), 0, "{:?}", here.handle.statistics());
+    sqlite.close().await;
+}
+
+#[tokio::test]
+async fn a_single_time_that_was_missed_is_forgotten() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let clock = ManualClock::new();
+    let start = bgt_periodic::Engine::now(&clock).wall;
+    let here = host(&store, &clock, Schedule::at(start + HOUR).misfire(Misfire::Skip)).await;
+    clock.settled().await;
+    clock.advance(HOUR * 2);
+    clock.settled().await;
+    assert!(here.scheduler.get("sync").is_none());
+    assert_eq!(here.handle.statistics().skipped.missed, 1);
+}
+
+/// A stop has its time, and the host is not gone as long as something that it has begun is under way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_does_not_wait_for_a_store_that_is_locked_and_takes_nothing_back() {
+    let folder = Scratch::new();
+    let path = folder.path("runs.db");
+    let sqlite = SqliteStore::builder(&path).patience(Duration::from_millis(20)).open().await.unwrap();
+    let store: Arc<dyn Store> = Arc::new(sqlite.clone());
+    let clock = ManualClock::new();
+    let scheduler = Scheduler::builder().engine(clock.clone()).store(store.clone()).build();
+    let (begun, mut has_begun) = unbounded_channel();
+    let go_on = Arc::new(tokio::sync::Notify::new());
+    let held = go_on.clone();
+    let job = task_fn("held", move |_cx| {
+        let (begun, go_on) = (begun.clone(), held.clone());
+        async move {
+            let _ = begun.send(());
+            go_on.notified().await;
+            Ok(())
+        }
+    });
+    let handle = scheduler.add("sync", hourly(), job).await.unwrap();
+    clock.settled().await;
+    clock.advance(HOUR);
+    has_begun.recv().await.unwrap();
+    let outsider = rusqlite::Connection::open(&path).unwrap();
+    outsider.execute_batch("BEGIN IMMEDIATE").unwrap();
+    go_on.notify_one();
+    handle.idle().await;
+    let stopped = scheduler.stop(Running::Finish, Duration::from_millis(100)).await;
+    assert_eq!(stopped.left, 1, "its end is not written down");
+    outsider.execute_batch("COMMIT").unwrap();
+    for _ in 0.. {
+        if store.slots("sync", 1).await.unwrap()[0].status == Some(Status::Succeeded) {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    sqlite.close().await;
 }
