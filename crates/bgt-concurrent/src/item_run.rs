@@ -59,7 +59,9 @@ impl<T: Task + 'static> Lane<T> {
         };
         let Some(report) = self.run(item, slot).await else { return Some(self.skipped(item)) };
         #[cfg(feature = "journal")]
-        if let (Some(journal), Some(claim)) = (&self.engine.journal, claim) {
+        if let (Some(journal), Some(claim)) =
+            (&self.engine.journal, claim.filter(|_| report.status() != Status::Skipped))
+        {
             // Writing it down is no work of the machine's that others would have to wait for.
             *slot = None;
             // Also when the batch is being stopped: what was done is to be remembered.
@@ -125,8 +127,13 @@ impl<T: Task + 'static> Lane<T> {
         if let Some(observer) = &terms.observer {
             run = run.observer(observer.clone());
         }
-        let report = run.retry(item.retry.as_ref().unwrap_or(&terms.retry).clone()).report().await;
+        let mut report = run.retry(item.retry.as_ref().unwrap_or(&terms.retry).clone()).report().await;
         shared.tally.lane(self.number).ran(report.elapsed, report.attempts);
+        if report.attempts == 0 && report.status() == Status::Cancelled {
+            // The batch was stopped in the moment before its first attempt: it never ran.
+            stopper.notice();
+            report.result = Err(without_attempt(report.id, report.name.clone(), self.stopped()));
+        }
         Some(report)
     }
 
@@ -169,18 +176,19 @@ impl<T: Task + 'static> Lane<T> {
     }
 
     fn skipped(&self, item: &Item<T>) -> Report<T::Output> {
+        self.report_without_run(item, self.stopped())
+    }
+
+    fn stopped(&self) -> TaskError {
         let halted = self.engine.shared.stopper.why().unwrap_or(Halted::RuntimeGone);
-        let cause = TaskError::new(NeverRan { halted }).with_kind(ErrorKind::Skipped);
-        self.report_without_run(item, cause)
+        TaskError::new(NeverRan { halted }).with_kind(ErrorKind::Skipped)
     }
 
     /// The report of an item that no runner ever saw. Those who watch hear of it all the same.
     fn report_without_run(&self, item: &Item<T>, cause: TaskError) -> Report<T::Output> {
         let id = RunId::new();
         let name = crate::source::name_of(&item.task);
-        let mut parts = ErrorParts::new(id, name.clone(), cause);
-        (parts.pattern, parts.attempt) = (Pattern::Concurrent, 0);
-        let error = Error::new(parts);
+        let error = without_attempt(id, name.clone(), cause);
         if let Some(observer) = &self.engine.terms.observer {
             let tell = |kind| observer.notify(&Event::new(id, name.clone(), Pattern::Concurrent, kind));
             tell(EventKind::Started);
@@ -216,4 +224,10 @@ impl<T: Task + 'static> Engine<T> {
         }
         Ok(())
     }
+}
+
+fn without_attempt(id: RunId, name: Arc<str>, cause: TaskError) -> Error {
+    let mut parts = ErrorParts::new(id, name, cause);
+    (parts.pattern, parts.attempt) = (Pattern::Concurrent, 0);
+    Error::new(parts)
 }

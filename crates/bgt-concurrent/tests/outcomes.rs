@@ -403,6 +403,37 @@ impl Observer for Notes {
     }
 }
 
+/// Stops a batch as soon as a run of it begins: before its first attempt.
+struct Stops(Cancel);
+
+impl Observer for Stops {
+    fn event(&self, event: &Event) {
+        if matches!(event.kind, EventKind::Started) {
+            self.0.cancel();
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_that_is_stopped_before_its_first_attempt_never_ran() {
+    let cancel = Cancel::new();
+    let ran = Arc::new(AtomicU64::new(0));
+    let counted = ran.clone();
+    let tasks = (0..3).map(move |_| {
+        let counted = counted.clone();
+        task_fn("t", move |_cx| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            async { Ok(()) }
+        })
+    });
+    let report = batch(tasks).cancel(&cancel).observer(Arc::new(Stops(cancel.clone()))).await.unwrap();
+    assert_eq!(
+        (ran.load(Ordering::SeqCst), report.counts.skipped, report.counts.ended()),
+        (0, 3, 3),
+        "{report}"
+    );
+}
+
 #[tokio::test]
 async fn observers_hear_of_each_item_also_of_those_that_were_refused() {
     let (notes, runs) = (Arc::new(Notes::default()), Runs::new());
