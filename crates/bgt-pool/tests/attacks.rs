@@ -4,9 +4,10 @@
 
 mod support;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bgt_pool::{CallError, CallStop, Cancel, Error, ErrorKind, Exit, Retired, WorkerPool};
+use bgt_pool::{CallError, CallStop, Cancel, Error, ErrorKind, Exit, Retired, Secret, WorkerPool};
 use bgt_testkit::{Ledger, Scratch, Sentinel, alive, assert_gone, read_pids};
 use support::{HANG, ask, bad_worker, echo, soon};
 
@@ -340,7 +341,7 @@ async fn a_secret_that_a_worker_prints_is_in_no_error() {
     let secret = "hunter2-of-the-pool";
     for request in [&["print", secret][..], &["exit", "1"]] {
         let pool = bad_worker(&[])
-            .command(|command| command.env_secret("TOKEN", bgt_pool::Secret::literal(secret)))
+            .command(|command| command.env_secret("TOKEN", Secret::literal(secret)))
             .size(1)
             .build()
             .unwrap();
@@ -356,10 +357,51 @@ async fn a_secret_that_a_worker_prints_is_in_no_error() {
 #[tokio::test]
 async fn a_worker_that_is_not_needed_any_more_may_finish_when_its_input_ends() {
     let scratch = Scratch::new();
-    let (program, args) = bgt_testkit::bad(["worker", "then", "append", &scratch.text("ledger"), "finished"]);
-    let worker = bgt_pool::Command::new(program).args(args);
+    let (ledger, go) = (scratch.text("ledger"), scratch.text("go"));
+    let verbs = ["worker", "then", "append", &ledger, "ending", "then", "wait-file", &go];
+    let (program, args) = bgt_testkit::bad(verbs.into_iter().chain(["then", "append", &ledger, "finished"]));
+    let worker = bgt_pool::Command::new(program).args(args).grace(HANG);
     let pool = WorkerPool::builder(worker).size(1).build().unwrap();
     echo(&pool, "x").await;
-    assert_eq!(soon(pool.drain(HANG)).await.left, 0);
-    assert_eq!(Ledger::at(scratch.path("ledger")).lines(), ["finished"]);
+    let finish = async {
+        lines(&scratch, "ledger", 1).await;
+        std::fs::write(&go, "").unwrap();
+    };
+    let (drained, ()) = soon(async { tokio::join!(pool.drain(HANG), finish) }).await;
+    assert_eq!(drained.left, 0);
+    assert_eq!(Ledger::at(scratch.path("ledger")).lines(), ["ending", "finished"]);
+}
+
+#[tokio::test]
+async fn what_a_worker_prints_to_stderr_is_logged_without_its_secrets() {
+    let (log, secret) = (Log::default(), "hunter2-of-the-pool");
+    let subscriber = tracing_subscriber::fmt().with_writer({
+        let log = log.clone();
+        move || log.clone()
+    });
+    // Of this thread, and so of all that this test's runtime does.
+    let _logged = tracing::subscriber::set_default(subscriber.finish());
+    let pool = bad_worker(&[]).command(|command| command.env_secret("TOKEN", Secret::literal(secret)));
+    let pool = pool.size(1).build().unwrap();
+    for text in ["so far so good", secret] {
+        attack(&pool, &["eprint", text]).await.unwrap();
+    }
+    attack(&pool, &["exit", "1"]).await.unwrap_err();
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("so far so good") && log.contains("pool=bad"), "{log}");
+    assert!(!log.contains(secret), "{log}");
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
