@@ -70,7 +70,7 @@ pub use bgt_simple::*;
 pub use bgt_store::SqliteStore;
 #[cfg(feature = "store")]
 #[cfg_attr(docsrs, doc(cfg(feature = "store")))]
-pub use bgt_store::{MemoryStore, NewHost, Store, StoreError};
+pub use bgt_store::{MemoryStore, NewHost, SlotStore, Store, StoreError};
 #[cfg(feature = "tokio-cron")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tokio-cron")))]
 pub use engine::TokioCron;

@@ -225,6 +225,7 @@ impl Scheduler {
         let entries = owner.close(running == Running::Cancel);
         async move {
             let began = Instant::now();
+            let left = || within.saturating_sub(began.elapsed());
             let shared = &owner.shared;
             let is_idle = || shared.in_flight() == 0;
             let politely = within.mul_f32(0.9);
@@ -236,11 +237,11 @@ impl Scheduler {
                         entry.stop_running(CancelReason::Shutdown);
                     }
                 }
-                let _ = tokio::time::timeout(within - politely, shared.once(is_idle)).await;
+                let _ = tokio::time::timeout(left(), shared.once(is_idle)).await;
             }
             #[cfg(feature = "store")]
             if let Some(claims) = shared.claims.as_ref().filter(|_| shared.in_flight() == 0) {
-                claims.retire(within.saturating_sub(began.elapsed())).await;
+                claims.retire(left()).await;
             }
             Stopped { left: shared.in_flight() }
         }
