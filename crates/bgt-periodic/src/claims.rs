@@ -189,6 +189,7 @@ fn kept(entry: &Entry) -> u64 {
 /// again for as long as the policy finds the slot of use: fired without a claim it could be fired twice.
 pub(crate) async fn dispatch(shared: Busy, entry: Arc<Entry>) {
     let Some(claims) = &shared.claims else { return };
+    let _given_up = GivenUpInAPanic(&entry);
     let (mut wait, mut asked) = (FIRST_WAIT, None);
     while let Some(at) = next(&shared, &entry) {
         match claims.claim(&entry, at, asked == Some(at)).await {
@@ -222,6 +223,20 @@ pub(crate) async fn dispatch(shared: Busy, entry: Arc<Entry>) {
         }
     }
     shared.forget_if_over(&entry);
+}
+
+/// A store of a user's may panic: what waited is given up, and the next that is due is claimed by somebody new.
+struct GivenUpInAPanic<'a>(&'a Arc<Entry>);
+
+impl Drop for GivenUpInAPanic<'_> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let mut state = self.0.state();
+        let left = state.claiming.take().map(|mut waiting| waiting.take()).unwrap_or_default();
+        self.0.refuse(&mut state, left.into_iter().map(|pending| (pending, Skipped::StoreFault)));
+    }
 }
 
 /// The next slot to claim. Without one nobody claims any more, and the next that is due is claimed by somebody new.
