@@ -22,6 +22,7 @@
 //! | run many under limits | `Orchestrator::concurrent` | `concurrent` |
 //! | run on a schedule | `Orchestrator::periodic` | `periodic` |
 //! | keep workers and other resources warm | `Orchestrator::worker_pool`, `Orchestrator::pool` | `pooled` |
+//! | start it and never lose it | `Orchestrator::detached` | `detached` |
 //!
 //! Each pattern is also a crate of its own, for those who need only that one. Everything that they share is
 //! re-exported here; the examples of such types name the crate they come from, write `bgt_orchestrator` instead.
@@ -48,6 +49,10 @@ pub use bgt_periodic as periodic;
 #[cfg(feature = "pooled")]
 #[cfg_attr(docsrs, doc(cfg(feature = "pooled")))]
 pub use bgt_pool as pool;
+/// Start it, forget it, never lose it: the crate `bgt-detached`.
+#[cfg(feature = "detached")]
+#[cfg_attr(docsrs, doc(cfg(feature = "detached")))]
+pub use bgt_detached as detached;
 /// Run one task to its end: the crate `bgt-simple`.
 #[cfg(feature = "simple")]
 #[cfg_attr(docsrs, doc(cfg(feature = "simple")))]
