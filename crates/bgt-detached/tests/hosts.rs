@@ -8,7 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use bgt_detached::{Builder, CancelReason, Context, Job, RunEventKind, RunFilter, Status};
+use bgt_detached::{
+    Builder, CancelReason, Context, Job, Page, RunEventKind, RunFilter, SqliteStore, Status,
+};
+use bgt_store::RunStore;
 use bgt_testkit::{Ledger, Other, Scratch, role, say, skip};
 use support::{HANG, ended};
 use tokio::sync::Semaphore;
@@ -166,7 +169,7 @@ async fn a_host_that_was_paused_beyond_its_lease_cannot_write_and_works_on_after
     let paused = start();
     let id = asks.detach(Job::call("work", "word")).await.unwrap();
     let _ = ledger.wait_for_lines(1, HANG);
-    assert!(signal("-STOP", paused.id()));
+    pause(&scratch, &paused).await;
     let other = start();
     // Taken over, and called again.
     let lines = ledger.wait_for_lines(2, HANG);
@@ -195,6 +198,21 @@ async fn a_host_that_was_paused_beyond_its_lease_cannot_write_and_works_on_after
     assert_eq!(ended(&asks.run(next)).await.status, Status::Succeeded);
     assert_eq!(asks.run(next).result::<String>().await.unwrap(), format!("again by {}", paused.id()));
     paused.end();
+}
+
+/// Pauses it, at a moment when it does not hold the lock on the records: nobody could do anything else with them then.
+async fn pause(scratch: &Scratch, host: &Other) {
+    let patience = Duration::from_millis(100);
+    let records = SqliteStore::builder(scratch.path("runs.db")).patience(patience).open().await.unwrap();
+    let id = records.list(RunFilter::new(), Page::first(1)).await.unwrap().runs[0].id;
+    loop {
+        assert!(signal("-STOP", host.id()));
+        match records.note(id, "somebody was paused").await {
+            Ok(()) => return,
+            Err(error) => assert!(error.fault().is_some(), "{error}"),
+        }
+        assert!(signal("-CONT", host.id()));
+    }
 }
 
 /// Whether the system's own `kill` could send it.

@@ -52,24 +52,45 @@ impl Folder {
         Ok(())
     }
 
+    /// Forgets the whole run. First its name is taken away, in one step: whoever is about to write something here finds
+    /// that it is gone, instead of a folder without the files that have decided.
+    pub(crate) fn remove(&self) -> io::Result<()> {
+        self.0.parent().map_or(Ok(()), remove)
+    }
+
     /// The lock, if nobody has it.
     pub(crate) fn lock(&self) -> io::Result<Option<FileLock>> {
         FileLock::try_new(&self.0.join("lock"))
     }
 
-    /// The decision, made by whoever comes first: `false` if it was made before. On disk when this has answered.
-    pub(crate) fn decide(&self, by: By) -> io::Result<bool> {
-        let path = self.0.join("started");
-        match bgt_sys::create_private(&path) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(false),
-            made => made?,
+    /// The decision, made by whoever comes first: `false` if it was made before. Who has decided to start the program
+    /// [signs](Self::sign) before it does.
+    pub(crate) fn decide(&self) -> io::Result<bool> {
+        match bgt_sys::create_private(&self.0.join("started")) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            made => made.map(|()| true),
         }
+    }
+
+    /// Writes who has decided. On disk when this has answered; until then, and if it never is, the program was not started.
+    /// May be repeated, by whoever holds the lock.
+    pub(crate) fn sign(&self, by: By) -> io::Result<()> {
         let started = Started { boot: bgt_sys::boot_id(), by };
-        let mut file = OpenOptions::new().write(true).open(&path)?;
+        let mut file = OpenOptions::new().write(true).truncate(true).open(self.0.join("started"))?;
         file.write_all(&serde_json::to_vec(&started)?)?;
         file.sync_all()?;
-        bgt_sys::sync_folder(&self.0)?;
-        Ok(true)
+        bgt_sys::sync_folder(&self.0)
+    }
+
+    /// Decides that it is not started. What the file says then is for people: without a word it means the same.
+    pub(crate) fn refuse(&self) -> io::Result<bool> {
+        let is_first = self.decide()?;
+        if is_first {
+            if let Err(error) = self.sign(By::Refused) {
+                tracing::debug!(%error, "that an attempt is refused is not written down");
+            }
+        }
+        Ok(is_first)
     }
 
     /// Who does it; `Err(InvalidData)` where that was never wholly written.
@@ -172,6 +193,19 @@ impl Folder {
     }
 }
 
+/// What the folder of a run is called while it is removed.
+pub(crate) const GONE: &str = "gone";
+
+/// Removes the folder of a run.
+pub(crate) fn remove(folder: &Path) -> io::Result<()> {
+    let gone = folder.with_extension(GONE);
+    match fs::rename(folder, &gone) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        renamed => renamed?,
+    }
+    fs::remove_dir_all(gone)
+}
+
 #[cfg(test)]
 mod tests {
     use bgt_testkit::Scratch;
@@ -191,7 +225,7 @@ mod tests {
         let folder = folder(&scratch);
         let decided: usize = std::thread::scope(|scope| {
             let threads: Vec<_> =
-                (0..8).map(|_| scope.spawn(|| folder.decide(By::Refused).unwrap())).collect();
+                (0..8).map(|_| scope.spawn(|| folder.refuse().unwrap())).collect();
             threads.into_iter().map(|thread| usize::from(thread.join().unwrap())).sum()
         });
         assert_eq!(decided, 1);
@@ -213,9 +247,25 @@ mod tests {
         fs::write(at.path().join("started"), serde_json::to_vec(&other).unwrap()).unwrap();
         assert_eq!(at.evidence().unwrap().begun, Begun::BeforeBoot);
         let ours = folder(&scratch);
-        assert!(ours.decide(by.clone()).unwrap() && !ours.decide(By::Refused).unwrap());
+        assert!(ours.decide().unwrap());
+        assert_eq!(ours.evidence().unwrap().begun, Begun::Torn);
+        ours.sign(by.clone()).unwrap();
+        assert!(!ours.refuse().unwrap());
         assert_eq!(ours.evidence().unwrap().begun, Begun::Yes);
         assert_eq!(ours.started().unwrap().unwrap().by, by);
+    }
+
+    #[test]
+    fn what_was_forgotten_comes_back_for_nobody() {
+        let scratch = Scratch::new();
+        let folder = folder(&scratch);
+        let other = folder.clone();
+        folder.remove().unwrap();
+        folder.remove().unwrap();
+        for gone in [other.decide().map(drop), other.ask(1), other.lock().map(drop)] {
+            assert_eq!(gone.unwrap_err().kind(), ErrorKind::NotFound);
+        }
+        assert_eq!(fs::read_dir(scratch.dir()).unwrap().count(), 0);
     }
 
     #[test]

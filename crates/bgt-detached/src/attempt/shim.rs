@@ -105,7 +105,12 @@ async fn attend(folder: &Folder) -> io::Result<()> {
     let mut knocks = Knocks::listen()?;
     let Some(_lock) = lock(folder).await? else { return Ok(()) };
     let order = folder.order()?;
-    if !folder.decide(By::Shim(Known::of(std::process::id())))? {
+    if !until_done(folder, || folder.decide()).await.unwrap_or(false) {
+        return Ok(());
+    }
+    // From here on nobody else starts it. A full disk is waited out, not taken for the end of the attempt.
+    let by = By::Shim(Known::of(std::process::id()));
+    if until_done(folder, || folder.sign(by.clone())).await.is_none() {
         return Ok(());
     }
     let cancel = Cancel::new();
@@ -132,7 +137,7 @@ async fn attend(folder: &Folder) -> io::Result<()> {
         }
     };
     let end = if from_outside { end.told_from_outside() } else { end };
-    write_down(folder, &end).await;
+    let _ = until_done(folder, || folder.finish(&end)).await;
     Ok(())
 }
 
@@ -156,14 +161,15 @@ fn hear(folder: &Folder, cancel: &Cancel, heard: &mut u32) {
     *heard = asked.max(*heard);
 }
 
-/// Until it is on disk: somebody may make room. Only if the folder is gone does nobody want to know.
-async fn write_down(folder: &Folder, end: &End) {
+/// Until it could be written: somebody may make room. `None` if the folder is gone, and nobody wants to know any more.
+async fn until_done<T>(folder: &Folder, write: impl Fn() -> io::Result<T>) -> Option<T> {
     let mut pause = Duration::from_millis(100);
-    while let Err(error) = folder.finish(end) {
-        if error.kind() == io::ErrorKind::NotFound && !folder.path().exists() {
-            return;
+    loop {
+        match write() {
+            Ok(done) => return Some(done),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !folder.path().exists() => return None,
+            Err(_) => tokio::time::sleep(pause).await,
         }
-        tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(5));
     }
 }

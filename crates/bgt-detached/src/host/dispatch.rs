@@ -1,6 +1,6 @@
 //! Taking on runs that are due, as many as a queue allows.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
@@ -15,63 +15,78 @@ use super::{Closing, Host};
 const LOOK: Duration = Duration::from_millis(500);
 /// How many at most are claimed in one call.
 const MANY: usize = 256;
+/// After how long what has failed is tried again.
+const AGAIN: Duration = Duration::from_millis(100);
 
 pub(super) async fn keep(host: Arc<Host>) {
     let mut closing = host.closing.subscribe();
-    // When each queue is to be looked at again; now, if it is not in here.
-    let mut later: HashMap<String, Duration> = HashMap::new();
     while host.closing() == Closing::No {
-        let mut pause = LOOK;
+        let mut next = None;
         if let Some(id) = host.id() {
             for (queue, concurrency) in &host.settings.queues {
-                let next = claim(&host, id, queue, *concurrency).await;
-                later.insert(queue.clone(), next);
+                next = sooner(next, claim(&host, id, queue, *concurrency).await);
             }
-            pause = later.values().copied().min().unwrap_or(LOOK).min(LOOK);
         }
-        let woken = tokio::select! {
-            () = host.wake.notified() => true,
-            () = tokio::time::sleep(pause) => pause < LOOK,
-            _ = closing.changed() => true,
-        };
-        // A look costs no wait for the disk, a claim does: nothing is claimed where nothing waits.
-        if !woken && !has_work(&host).await {
+        loop {
+            tokio::select! {
+                () = host.wake.notified() => break,
+                _ = closing.changed() => break,
+                () = tokio::time::sleep(next.unwrap_or(LOOK).min(LOOK)) => {}
+            }
+            // A look costs no wait for the disk, a claim does: nothing is claimed where nothing may start.
+            next = look(&host).await;
+            if next.is_some_and(|next| next.is_zero()) {
+                break;
+            }
+        }
+    }
+}
+
+fn sooner(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    one.into_iter().chain(other).min()
+}
+
+/// After how long something may be taken on, as far as is known now.
+async fn look(host: &Arc<Host>) -> Option<Duration> {
+    if host.is_suspect.load(Ordering::Relaxed) {
+        return Some(Duration::ZERO);
+    }
+    let mut next = None;
+    for (queue, concurrency) in &host.settings.queues {
+        // Who frees a place here wakes us.
+        if room(host, queue, *concurrency) == 0 {
             continue;
         }
+        // A store that cannot be read cannot be claimed from.
+        let Ok(Some(due)) = host.store.next_due(queue).await else { continue };
+        let due = due.duration_since(SystemTime::now()).unwrap_or_default();
+        // Other hosts may have taken all places.
+        let running = RunFilter::new().status(Status::Running).queue(queue);
+        let is_full = |counts: BTreeMap<Status, u64>| counts.values().sum::<u64>() >= u64::from(*concurrency);
+        if due.is_zero() && host.store.count(running).await.is_ok_and(is_full) {
+            continue;
+        }
+        next = sooner(next, Some(due));
     }
+    next
 }
 
-/// Whether anything waits in one of our queues.
-async fn has_work(host: &Arc<Host>) -> bool {
-    loop {
-        if host.closing() != Closing::No {
-            return false;
-        }
-        for queue in host.settings.queues.keys() {
-            let waiting = RunFilter::new().status(Status::Queued).queue(queue);
-            // A store that cannot be read cannot be claimed from.
-            if host.store.count(waiting).await.is_ok_and(|counts| !counts.is_empty()) {
-                return true;
-            }
-        }
-        tokio::select! {
-            () = host.wake.notified() => return true,
-            () = tokio::time::sleep(LOOK) => {}
-        }
-    }
+/// How many runs of a queue there is room for here.
+fn room(host: &Host, queue: &str, concurrency: u32) -> usize {
+    let running = host.working().values().filter(|working| working.queue == queue).count();
+    (concurrency as usize).saturating_sub(running).min(MANY)
 }
 
-/// Takes on what there is room for. After how long to look again.
-async fn claim(host: &Arc<Host>, id: HostId, queue: &str, concurrency: u32) -> Duration {
+/// Takes on what there is room for. After how long to try again, if that is known.
+async fn claim(host: &Arc<Host>, id: HostId, queue: &str, concurrency: u32) -> Option<Duration> {
     loop {
         let _intake = host.intake.lock().await;
         if host.is_suspect.load(Ordering::Relaxed) && !reconcile(host, id).await {
-            return Duration::from_millis(100);
+            return Some(AGAIN);
         }
-        let running = host.working().values().filter(|working| working.queue == queue).count();
-        let room = (concurrency as usize).saturating_sub(running).min(MANY);
+        let room = room(host, queue, concurrency);
         if room == 0 || host.closing() != Closing::No {
-            return LOOK;
+            return None;
         }
         let claim = Claim::new(id, queue, room).max_running(concurrency);
         match host.store.claim(claim).await {
@@ -81,16 +96,16 @@ async fn claim(host: &Arc<Host>, id: HostId, queue: &str, concurrency: u32) -> D
                     begin(host, held, How::Claimed);
                 }
                 if got < room || !claimed.has_more {
-                    let due = claimed.next_due.and_then(|due| due.duration_since(SystemTime::now()).ok());
-                    return due.map_or(LOOK, |due| due.max(Duration::from_millis(1)));
+                    let due = claimed.next_due?.duration_since(SystemTime::now());
+                    return Some(due.unwrap_or_default().max(Duration::from_millis(1)));
                 }
             }
             // The heart hears the same, and begins anew.
-            Err(error) if error.is_fenced() => return Duration::from_millis(20),
+            Err(error) if error.is_fenced() => return Some(AGAIN),
             Err(error) => {
                 tracing::warn!(%error, queue, "nothing can be taken on from a queue now");
                 host.is_suspect.store(true, Ordering::Relaxed);
-                return Duration::from_millis(100);
+                return Some(AGAIN);
             }
         }
     }

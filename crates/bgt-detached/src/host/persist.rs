@@ -29,8 +29,20 @@ where
             tracing::warn!(%error, "a record is not written");
             return None;
         }
-        tracing::debug!(%error, "a record cannot be written now, trying again");
+        match pause {
+            FIRST => tracing::warn!(%error, "a record cannot be written now, it is tried until it can"),
+            _ => tracing::debug!(%error, "a record still cannot be written"),
+        }
         rest(&mut pause).await;
+    }
+}
+
+/// For files of a run that may have been forgotten meanwhile: `None` where the folder is gone.
+#[cfg(feature = "process")]
+pub(super) fn there<T>(done: io::Result<T>) -> io::Result<Option<T>> {
+    match done {
+        Err(error) if super::is_gone(&error) => Ok(None),
+        done => done.map(Some),
     }
 }
 
@@ -47,7 +59,10 @@ pub(super) async fn files<T: Send + 'static>(
                 tracing::warn!(%error, "a file of a run is not written");
                 return None;
             }
-            Err(error) => tracing::debug!(%error, "a file of a run cannot be used now, trying again"),
+            Err(error) if pause == FIRST => {
+                tracing::warn!(%error, "a file of a run cannot be used now, it is tried until it can");
+            }
+            Err(error) => tracing::debug!(%error, "a file of a run still cannot be used"),
         }
         rest(&mut pause).await;
     }

@@ -8,7 +8,7 @@ use bgt_simple::StoredCommand;
 use bgt_store::Held;
 use bgt_sys::{Apart, Identity};
 
-use super::persist::files;
+use super::persist::{files, persist, there};
 use super::relay::Relay;
 use super::work::Settled;
 use super::{Host, Working, blocking};
@@ -101,14 +101,16 @@ impl Attempt<'_> {
             deadline: allowed,
             log_quota: self.host.settings.log_quota,
         };
-        let (of, written) = (self.folder.clone(), order.clone());
-        let prepared = files(self.host, move || {
-            of.create()?;
-            of.write_order(&written)
-        });
-        if prepared.await.is_none() || self.is_left() {
+        if !self.enter().await {
             return Some(None);
         }
+        let (of, written) = (self.folder.clone(), order.clone());
+        let prepared = files(self.host, move || there(of.write_order(&written))).await;
+        if self.is_left() {
+            return Some(None);
+        }
+        // Gone again: it is looked once more whose it is.
+        prepared??;
         let Some(command) = self.host.settings.shim.command(&self.folder) else {
             return self.supervise(order).await;
         };
@@ -123,16 +125,32 @@ impl Attempt<'_> {
 
     /// Decides that it is not started under this attempt, and settles it so; `None` if somebody was quicker.
     async fn refuse(&self, settled: Settled) -> Option<Option<Settled>> {
+        if !self.enter().await {
+            return Some(None);
+        }
         let of = self.folder.clone();
-        let decided = files(self.host, move || {
-            of.create()?;
-            of.decide(By::Refused)
-        });
-        match decided.await {
-            Some(true) => Some(Some(Settled { never_began: true, ..settled })),
-            Some(false) => None,
+        match files(self.host, move || there(of.refuse())).await {
+            Some(Some(true)) => Some(Some(Settled { never_began: true, ..settled })),
+            Some(Some(false) | None) => None,
             None => Some(None),
         }
+    }
+
+    /// Makes the folder, and asks then whether the attempt is still ours. What another host has taken over, brought to an
+    /// end and forgotten meanwhile has no folder, and would begin once more in a new one. Forgotten after this answer, its
+    /// folder is gone for good, and what is started finds nothing to do. Whether to go on.
+    async fn enter(&self) -> bool {
+        let of = self.folder.clone();
+        if files(self.host, move || of.create()).await.is_none() {
+            return false;
+        }
+        let (run, lease) = (self.held.run.id, self.held.lease);
+        let Some(found) = persist(self.host, || self.host.store.run(run)).await else { return false };
+        if found.is_none() {
+            let of = self.folder.clone();
+            let _ = blocking(move || of.remove()).await;
+        }
+        !self.is_left() && found.is_some_and(|run| run.owner == Some(lease.host) && run.attempt == lease.attempt)
     }
 
     /// Somebody is at it, whom others have started.
@@ -223,7 +241,7 @@ impl Attempt<'_> {
     /// It was started and does nothing: no shim, perhaps. Whether nothing will come of it.
     async fn give_up_on(&self, apart: Option<&Apart>) -> bool {
         let of = self.folder.clone();
-        let decided = blocking(move || of.decide(By::Refused)).await.unwrap_or(false);
+        let decided = blocking(move || of.refuse()).await.unwrap_or(false);
         if let Some(stray) = apart.filter(|_| decided).and_then(|apart| Identity::of(apart.id())) {
             tracing::warn!(run = %self.held.run.id, pid = stray.pid, "what was started as a shim does not begin, and is ended");
             let _ = stray.kill();
@@ -240,14 +258,19 @@ impl Attempt<'_> {
             );
         });
         let of = self.folder.clone();
-        let begun = files(self.host, move || match of.lock()? {
-            Some(lock) => Ok(of.decide(By::Host(Known::of(std::process::id())))?.then_some(lock)),
-            None => Ok(None),
+        let begun = files(self.host, move || {
+            there(of.lock().and_then(|lock| match lock {
+                Some(lock) => of.decide().map(|is_first| is_first.then_some(lock)),
+                None => Ok(None),
+            }))
         });
-        let Some(_lock) = begun.await? else {
+        let Some(Some(_lock)) = begun.await? else {
             tokio::time::sleep(Duration::from_millis(10)).await;
             return None;
         };
+        let of = self.folder.clone();
+        let by = By::Host(Known::of(std::process::id()));
+        files(self.host, move || there(of.sign(by.clone()))).await??;
         let observer = Arc::new(Relay { host: self.host.clone(), working: self.working.clone() });
         let end = tokio::select! {
             end = program::run(&self.folder, order, &self.working.cancel, Some(observer)) => end,

@@ -9,8 +9,9 @@ use std::time::{Duration, SystemTime};
 use bgt_core::RunId;
 use bgt_store::StoreError;
 
-use super::{Closing, Host, blocking, is_gone};
+use super::{Closing, Host, blocking};
 use crate::Keep;
+use crate::attempt::folder::{GONE, remove};
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(3600);
@@ -26,7 +27,8 @@ pub(super) async fn keep(host: Arc<Host>) {
             () = tokio::time::sleep(pause) => {}
             _ = closing.wait_for(|closing| *closing != Closing::No) => return,
         }
-        if let Err(error) = host.prune(host.settings.keep).await {
+        let forgotten = host.prune(host.settings.keep).await.map(drop);
+        if let Err(error) = forgotten.and(sweep(&host).await) {
             tracing::warn!(%error, "runs that are over could not be forgotten");
         }
         pause = EVERY;
@@ -43,7 +45,7 @@ impl Host {
             forgotten += many as u64;
             let folder = self.folder.clone();
             // A folder that stays behind costs room alone.
-            if let Err(error) = blocking(move || remove(&folder, &gone)).await {
+            if let Err(error) = blocking(move || forget(&folder, &gone)).await {
                 tracing::warn!(%error, "the output of a run that was forgotten could not be removed");
             }
             if many < MANY {
@@ -53,13 +55,37 @@ impl Host {
     }
 }
 
-fn remove(base: &Path, runs: &[RunId]) -> io::Result<()> {
+fn forget(base: &Path, runs: &[RunId]) -> io::Result<()> {
     let mut fault = Ok(());
     for run in runs {
-        match fs::remove_dir_all(base.join(run.to_string())) {
-            Err(error) if !is_gone(&error) => fault = fault.and(Err(error)),
-            _ => {}
-        }
+        fault = fault.and(remove(&base.join(run.to_string())));
     }
     fault
+}
+
+/// Removes what earlier removals have left: somebody had it open, or it was cut short.
+async fn sweep(host: &Host) -> Result<(), StoreError> {
+    let base = host.folder.clone();
+    let found = blocking(move || {
+        let names = fs::read_dir(&base)?.map(|entry| Ok(entry?.file_name()));
+        names.collect::<io::Result<Vec<_>>>()
+    });
+    for name in found.await.unwrap_or_default() {
+        let path = host.folder.join(&name);
+        let is_left = match name.to_str().map(str::parse::<RunId>) {
+            // A folder is made when its run is known.
+            Some(Ok(run)) => host.store.run(run).await?.is_none(),
+            _ => path.extension().is_some_and(|extension| extension == GONE),
+        };
+        if is_left {
+            let removed = blocking(move || match path.extension() {
+                Some(_) => fs::remove_dir_all(path),
+                None => remove(&path),
+            });
+            if let Err(error) = removed.await {
+                tracing::debug!(%error, "what is left of a run that was forgotten cannot be removed");
+            }
+        }
+    }
+    Ok(())
 }
