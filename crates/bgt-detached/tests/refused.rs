@@ -21,7 +21,7 @@ async fn a_job_that_makes_no_sense_is_refused_by_the_value_and_nothing_is_writte
         (Job::program(Command::new(&missing)), &*missing),
         (Job::program(good().current_dir(&missing)), &*missing),
         (Job::program(good().arg("a\0b")), "NUL"),
-        (Job::program(good().env_secret("TOKEN", Secret::literal("hunter2"))), "TOKEN"),
+        (Job::program(good().env_secret("TOKEN", Secret::literal("hunter2"))), "secret"),
         (known().name(""), "name"),
         (known().name(&long), "513"),
         (known().unique_key(""), "unique key"),

@@ -17,6 +17,8 @@ use tokio::sync::Semaphore;
 pub struct Watched {
     store: Arc<dyn Store>,
     pub claims: AtomicU32,
+    /// The next claim that gets something is the last that happens.
+    is_to_pause: AtomicBool,
     is_paused: AtomicBool,
     /// One permit for each claim that was made and whose answer is kept back.
     pub kept_back: Semaphore,
@@ -28,6 +30,7 @@ impl Watched {
         Arc::new(Self {
             store: Arc::new(store),
             claims: AtomicU32::new(0),
+            is_to_pause: AtomicBool::new(false),
             is_paused: AtomicBool::new(false),
             kept_back: Semaphore::new(0),
             goes_on: Semaphore::new(0),
@@ -36,7 +39,7 @@ impl Watched {
 
     /// From the next claim that gets something on, the host hears nothing and says nothing.
     pub fn pause(&self) {
-        self.is_paused.store(true, Ordering::SeqCst);
+        self.is_to_pause.store(true, Ordering::SeqCst);
     }
 
     pub fn go_on(&self) {
@@ -110,7 +113,9 @@ impl LeaseStore for Watched {
     async fn claim(&self, claim: Claim) -> Result<Claimed> {
         self.claims.fetch_add(1, Ordering::SeqCst);
         let claimed = self.store.claim(claim).await;
-        if self.is_paused.load(Ordering::SeqCst) && claimed.as_ref().is_ok_and(|claimed| !claimed.runs.is_empty()) {
+        let has_some = claimed.as_ref().is_ok_and(|claimed| !claimed.runs.is_empty());
+        if has_some && self.is_to_pause.swap(false, Ordering::SeqCst) {
+            self.is_paused.store(true, Ordering::SeqCst);
             self.kept_back.add_permits(1);
             self.wait().await;
         }
