@@ -18,8 +18,8 @@ async fn a_job_that_makes_no_sense_is_refused_by_the_value_and_nothing_is_writte
     let long = "x".repeat(513);
     let jobs = [
         (Job::program(Command::new("")), "empty"),
-        (Job::program(Command::new(&missing)), &*missing),
-        (Job::program(good().current_dir(&missing)), &*missing),
+        (Job::program(Command::new(&missing)), "missing"),
+        (Job::program(good().current_dir(&missing)), "missing"),
         (Job::program(good().arg("a\0b")), "NUL"),
         (Job::program(good().env_secret("TOKEN", Secret::literal("hunter2"))), "secret"),
         (known().name(""), "name"),

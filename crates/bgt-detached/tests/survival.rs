@@ -102,6 +102,13 @@ async fn a_program_outlives_its_host_and_its_exit_is_exact() {
 
     let host = open(&scratch).await;
     let run = host.run(id);
+    // It is found while it runs, and not when it has ended.
+    let found = async {
+        while !run.history(0, 100).await.unwrap().iter().any(|event| event.kind == RunEventKind::Adopted) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(HANG, found).await.expect("somebody who takes over");
     assert_eq!(run.status().await.unwrap(), Status::Running);
     std::fs::write(&go, "").unwrap();
     assert_eq!(ended(&run).await.status, Status::Failed);

@@ -5,7 +5,13 @@ use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::os::windows::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, ERROR_INVALID_PARAMETER, FILETIME};
+use windows_sys::Win32::Foundation::{
+    ERROR_ACCESS_DENIED, ERROR_INVALID_PARAMETER, FILETIME, GetHandleInformation, HANDLE, HANDLE_FLAG_INHERIT,
+    SetHandleInformation,
+};
+use windows_sys::Win32::System::Console::{
+    GetStdHandle, STD_ERROR_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE,
+};
 use windows_sys::Win32::System::Threading::{
     CREATE_BREAKAWAY_FROM_JOB, CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW, GetProcessTimes, OpenProcess,
     PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SYNCHRONIZE, PROCESS_TERMINATE, TerminateProcess,
@@ -82,6 +88,7 @@ impl Apart {
 
 pub(crate) fn start_apart(command: &mut Command) -> io::Result<Apart> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let _kept = OwnStreams::keep();
     let flags = CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP;
     let started = match command.creation_flags(flags | CREATE_BREAKAWAY_FROM_JOB).spawn() {
         // The job that we are in lets nobody leave.
@@ -92,6 +99,41 @@ pub(crate) fn start_apart(command: &mut Command) -> io::Result<Apart> {
     }?;
     let pid = started.id();
     Ok(Apart { wait: None, process: started.into(), pid })
+}
+
+/// Keeps our own streams to ourselves while this lives. A program inherits every handle that may be inherited, whatever its
+/// own streams are, and ours may be from whoever started us: who reads our output would not see its end before that of a
+/// program that outlives us.
+struct OwnStreams([HANDLE; 3]);
+
+impl OwnStreams {
+    fn keep() -> Self {
+        let streams = [STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE].map(|stream| {
+            let mut flags = 0;
+            // SAFETY: the flags live through the call, and a stream that there is not is answered with an error.
+            unsafe {
+                let handle = GetStdHandle(stream);
+                let known = GetHandleInformation(handle, &raw mut flags) != 0;
+                if known && flags & HANDLE_FLAG_INHERIT != 0 { handle } else { std::ptr::null_mut() }
+            }
+        });
+        let streams = Self(streams);
+        streams.set(0);
+        streams
+    }
+
+    fn set(&self, flags: u32) {
+        for stream in self.0.into_iter().filter(|stream| !stream.is_null()) {
+            // SAFETY: a stream of ours, as it was just answered. Closed meanwhile, it is answered with an error.
+            unsafe { SetHandleInformation(stream, HANDLE_FLAG_INHERIT, flags) };
+        }
+    }
+}
+
+impl Drop for OwnStreams {
+    fn drop(&mut self) {
+        self.set(HANDLE_FLAG_INHERIT);
+    }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the other system's may fail")]
