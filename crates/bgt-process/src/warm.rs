@@ -35,6 +35,13 @@ pub trait Starter: Send + Sync {
     ///
     /// Dropping the future leaves nothing running.
     async fn start(&self, order: Order<'_>) -> Result<Started, TaskError>;
+
+    /// Gets ready for such an order, which is not given yet: [`Command::rehearse`].
+    ///
+    /// # Errors
+    ///
+    /// That it is not ready.
+    async fn get_ready(&self, order: Order<'_>) -> Result<(), TaskError>;
 }
 
 /// What is to be started: a command, with every part looked up and every file opened.
@@ -60,6 +67,17 @@ impl Command {
     /// As a run of the command: dropping the future kills the program's tree at once.
     pub async fn run_by(&self, cx: Context, starter: &dyn Starter) -> Result<Output, TaskError> {
         self.supervised(cx, Some(starter)).await
+    }
+
+    /// Looks everything up and lets the starter get ready for it. Nothing is run, and no file of a redirection is opened.
+    ///
+    /// # Errors
+    ///
+    /// What a run would be refused for, and what the starter answers.
+    pub async fn rehearse(&self, starter: &dyn Starter) -> Result<(), TaskError> {
+        let mut prepared = self.prepare(false).await.map_err(CommandError::into_task_error)?;
+        let order = Order { command: self, prepared: &mut prepared, options: SpawnOptions::default() };
+        starter.get_ready(order).await
     }
 
     pub(crate) async fn start_by(
