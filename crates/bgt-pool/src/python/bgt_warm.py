@@ -198,7 +198,7 @@ def renew(name, fd):
     raw = getattr(buffer, "raw", buffer)
     raw.name = "<" + name + ">"
     line = not unbuffered and (stream.line_buffering or raw.isatty())
-    through = unbuffered and fd != 0
+    through = unbuffered
     stream.__init__(buffer, stream.encoding, stream.errors, newline, line, through)
 
 

@@ -187,7 +187,8 @@ impl Birth {
                 Word::Forked(pid) => self.pid = Some(pid),
                 Word::Failed(error) => return Err(self.failed(error)),
                 Word::Ready(pid) => {
-                    self.line = None;
+                    // From here on it is the child's own affair to be ended.
+                    (self.line, self.pid) = (None, None);
                     return Child::adopt(pid, self.strays.take().unwrap_or_default());
                 }
             }
