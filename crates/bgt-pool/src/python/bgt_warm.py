@@ -210,6 +210,9 @@ def freshen():
         import time
 
         logging._startTime = time.time() if isinstance(logging._startTime, float) else time.time_ns()
+    threading = loaded("threading")
+    if threading is not None and hasattr(threading.main_thread(), "_set_native_id"):
+        threading.main_thread()._set_native_id()
     process = loaded("multiprocessing.process")
     if process is not None:
         process.ORIGINAL_DIR = os.path.abspath(os.getcwd())
@@ -225,6 +228,21 @@ def flush():
             stream.flush()
         except Exception:
             pass
+
+
+def flush_all():
+    """Flushes every file that the script has left open. Those that were there before it are frozen, and not among these."""
+    import gc
+
+    import _io
+
+    for kinds in ((_io.TextIOWrapper,), (_io.BufferedWriter, _io.BufferedRandom)):
+        for thing in gc.get_objects():
+            if type(thing) in kinds:
+                try:
+                    thing.flush()
+                except Exception:
+                    pass
 
 
 def without_first(failure):
@@ -304,6 +322,8 @@ def leave(status, interrupted, loaded):
     for name in ("last_type", "last_value", "last_traceback", "last_exc"):
         if hasattr(sys, name):
             setattr(sys, name, None)
+    # Before anything is taken apart: collected in a circle, a file may be closed before what is in front of it is flushed.
+    flush_all()
     alive = []
     import _weakref
 
@@ -323,16 +343,7 @@ def leave(status, interrupted, loaded):
                 space[name] = None
             del module, space
     gc.collect()
-    import _io
-
-    for kinds in ((_io.TextIOWrapper,), (_io.BufferedWriter, _io.BufferedRandom)):
-        # What is frozen, because it was there before the script, is not among these.
-        for thing in gc.get_objects():
-            if type(thing) in kinds and not thing.closed and thing.writable():
-                try:
-                    thing.flush()
-                except Exception:
-                    pass
+    flush_all()
     flush()
     if interrupted:
         import signal
