@@ -189,3 +189,17 @@ async fn bad_input_is_refused_by_name() {
     }
     assert!(scheduler.schedules().is_empty());
 }
+
+#[tokio::test]
+async fn jitter_belongs_to_the_name() {
+    let clock = ManualClock::new();
+    let hourly = Schedule::cron("@hourly").jitter(Duration::from_secs(600));
+    let mut next = Vec::new();
+    for name in ["a", "b", "a"] {
+        let scheduler = Scheduler::builder().engine(clock.clone()).build();
+        let handle = scheduler.add(name, hourly.clone(), task_fn("t", |_cx| async { Ok(()) })).await.unwrap();
+        next.push(handle.next(1)[0]);
+    }
+    assert_eq!(next[0], next[2]);
+    assert_ne!(next[0], next[1]);
+}
