@@ -101,7 +101,8 @@ async fn on_a_small_disk() {
 
     // At work, and waiting behind it, when the disk fills up.
     let (lines, pids, go) = (scratch.text("ledger"), scratch.text("pids"), scratch.text("go"));
-    let verbs = ["pids-to", &pids, "then", "append", &lines, "first", "then", "wait-file", &go, "then", "exit", "7"];
+    let verbs =
+        ["pids-to", &pids, "then", "append", &lines, "first", "then", "wait-file", &go, "then", "exit", "7"];
     let program = host.detach(job(&verbs).queue("programs")).await.unwrap();
     let next = host.detach(job(&["append", &lines, "next"]).queue("programs")).await.unwrap();
     let function = host.detach(Job::call("waits", "abc")).await.unwrap();

@@ -8,9 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use bgt_detached::{
-    Builder, CancelReason, Context, Job, Page, RunEventKind, RunFilter, SqliteStore, Status,
-};
+use bgt_detached::{Builder, CancelReason, Context, Job, Page, RunEventKind, RunFilter, SqliteStore, Status};
 use bgt_store::RunStore;
 use bgt_testkit::{Ledger, Other, Scratch, role, say, skip};
 use support::{HANG, ended};

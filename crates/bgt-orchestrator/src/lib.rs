@@ -41,6 +41,10 @@ pub use bgt_core::{
     Report, Retry, RunId, RunInfo, Runs, Sink, SinkClosed, Source, Status, Stop, Task, TaskError, TaskFn,
     UnknownPattern, UnknownStatus, Verdict, async_trait, task_fn,
 };
+/// Start it, forget it, never lose it: the crate `bgt-detached`.
+#[cfg(feature = "detached")]
+#[cfg_attr(docsrs, doc(cfg(feature = "detached")))]
+pub use bgt_detached as detached;
 /// Run on a schedule: the crate `bgt-periodic`.
 #[cfg(feature = "periodic")]
 #[cfg_attr(docsrs, doc(cfg(feature = "periodic")))]
@@ -49,10 +53,6 @@ pub use bgt_periodic as periodic;
 #[cfg(feature = "pooled")]
 #[cfg_attr(docsrs, doc(cfg(feature = "pooled")))]
 pub use bgt_pool as pool;
-/// Start it, forget it, never lose it: the crate `bgt-detached`.
-#[cfg(feature = "detached")]
-#[cfg_attr(docsrs, doc(cfg(feature = "detached")))]
-pub use bgt_detached as detached;
 /// Run one task to its end: the crate `bgt-simple`.
 #[cfg(feature = "simple")]
 #[cfg_attr(docsrs, doc(cfg(feature = "simple")))]

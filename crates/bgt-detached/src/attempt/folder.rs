@@ -224,8 +224,7 @@ mod tests {
         let scratch = Scratch::new();
         let folder = folder(&scratch);
         let decided: usize = std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                (0..8).map(|_| scope.spawn(|| folder.refuse().unwrap())).collect();
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| folder.refuse().unwrap())).collect();
             threads.into_iter().map(|thread| usize::from(thread.join().unwrap())).sum()
         });
         assert_eq!(decided, 1);

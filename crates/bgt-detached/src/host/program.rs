@@ -150,7 +150,8 @@ impl Attempt<'_> {
             let of = self.folder.clone();
             let _ = blocking(move || of.remove()).await;
         }
-        !self.is_left() && found.is_some_and(|run| run.owner == Some(lease.host) && run.attempt == lease.attempt)
+        !self.is_left()
+            && found.is_some_and(|run| run.owner == Some(lease.host) && run.attempt == lease.attempt)
     }
 
     /// Somebody is at it, whom others have started.

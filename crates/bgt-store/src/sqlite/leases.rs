@@ -21,7 +21,8 @@ use crate::{
 /// Whether a run of a queue may start.
 const READY: &str = "SELECT 1 FROM runs WHERE status = 'queued' AND ready = 1 AND queue = ?1 LIMIT 1";
 /// When the next of those may that may not yet.
-const NEXT_DUE: &str = "SELECT min(not_before) FROM runs WHERE status = 'queued' AND ready = 0 AND queue = ?1";
+const NEXT_DUE: &str =
+    "SELECT min(not_before) FROM runs WHERE status = 'queued' AND ready = 0 AND queue = ?1";
 
 #[async_trait]
 impl LeaseStore for SqliteStore {
@@ -108,7 +109,9 @@ impl LeaseStore for SqliteStore {
             if ready.exists([&queue])? {
                 return Ok(Some(from_millis(millis(now.wall))));
             }
-            let due = connection.prepare_cached(NEXT_DUE)?.query_row([&queue], |row| row.get::<_, Option<i64>>(0))?;
+            let due = connection
+                .prepare_cached(NEXT_DUE)?
+                .query_row([&queue], |row| row.get::<_, Option<i64>>(0))?;
             Ok(due.map(|due| from_millis(due.max(millis(now.wall)))))
         })
         .await
@@ -231,7 +234,8 @@ fn take(connection: &Connection, claim: &Claim, now: &Moment) -> Result<Claimed,
         claimed.runs.push(hold(connection, (seq, run), claim.host)?);
     }
     claimed.has_more = connection.prepare_cached(READY)?.exists([&claim.queue])?;
-    let due = connection.prepare_cached(NEXT_DUE)?.query_row([&claim.queue], |row| row.get::<_, Option<i64>>(0))?;
+    let due =
+        connection.prepare_cached(NEXT_DUE)?.query_row([&claim.queue], |row| row.get::<_, Option<i64>>(0))?;
     claimed.has_more |= due.is_some_and(|due| due <= millis(now.wall));
     claimed.next_due = due.map(from_millis);
     Ok(claimed)

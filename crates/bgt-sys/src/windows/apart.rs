@@ -6,8 +6,8 @@ use std::os::windows::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use windows_sys::Win32::Foundation::{
-    ERROR_ACCESS_DENIED, ERROR_INVALID_PARAMETER, FILETIME, GetHandleInformation, HANDLE, HANDLE_FLAG_INHERIT,
-    SetHandleInformation,
+    ERROR_ACCESS_DENIED, ERROR_INVALID_PARAMETER, FILETIME, GetHandleInformation, HANDLE,
+    HANDLE_FLAG_INHERIT, SetHandleInformation,
 };
 use windows_sys::Win32::System::Console::{
     GetStdHandle, STD_ERROR_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE,
