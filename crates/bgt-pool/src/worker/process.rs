@@ -64,8 +64,13 @@ impl Worker {
             biased;
             written = stdin.write_all(&self.line) => written,
             reason = cx.cancelled() => return Err(self.kill(listener, reason, CallStop::InTheMiddle).await),
-            // It cannot read any more; what is wrong with it, the minder knows.
-            heard = &mut listener => return self.judge(heard.ok(), None),
+            // It cannot read any more, or answers what it has not read to the end: the rest of the request is in its input, and
+            // would be the beginning of the next one.
+            heard = &mut listener => {
+                let reply = self.judge(heard.ok(), None);
+                self.busy = true;
+                return reply;
+            }
         };
         if written.is_err() {
             // Without its end the request was not read: it is as if nobody had been asked.
