@@ -70,7 +70,7 @@ struct Turn {
 impl Turn {
     /// Does what is to be done now, and answers when to look again; `None` when the scheduler was stopped.
     async fn take(&mut self, shared: &Arc<Shared>, now: Now) -> Option<Alarm> {
-        let (wall, steady) = (nanos::of_wall(now.wall), nanos::of(now.steady));
+        let (wall, steady) = (Clock::Wall.read(now), Clock::Steady.read(now));
         self.see(shared, wall);
         let mut due = Vec::new();
         {
@@ -136,11 +136,7 @@ pub(crate) fn fire(shared: &Arc<Shared>, wake: &Wake, now: Now, desk: &mut Desk)
         return;
     }
     let clock = state.plan.clock();
-    let by_clock = match clock {
-        Clock::Wall => nanos::of_wall(now.wall),
-        Clock::Steady => nanos::of(now.steady),
-    };
-    state.plan.look(by_clock, &mut desk.verdicts);
+    state.plan.look(clock.read(now), &mut desk.verdicts);
     #[cfg(feature = "store")]
     let mut is_to_claim = false;
     for verdict in desk.verdicts.drain(..) {
@@ -198,8 +194,8 @@ fn on_the_wall(clock: Clock, time: i64, now: Now) -> SystemTime {
     match clock {
         Clock::Wall => nanos::to_wall(time),
         Clock::Steady => {
-            let ago = nanos::of(now.steady).saturating_sub(time);
-            nanos::to_wall(nanos::of_wall(now.wall).saturating_sub(ago))
+            let ago = Clock::Steady.read(now).saturating_sub(time);
+            nanos::to_wall(Clock::Wall.read(now).saturating_sub(ago))
         }
     }
 }

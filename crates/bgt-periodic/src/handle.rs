@@ -58,16 +58,13 @@ impl ScheduleHandle {
     #[must_use]
     pub fn next(&self, n: usize) -> Vec<SystemTime> {
         let now = self.owner.shared.engine.now();
-        let (wall, steady) = (nanos::of_wall(now.wall), nanos::of(now.steady));
         let state = self.entry.state();
         if state.is_removed {
             return Vec::new();
         }
-        let (now, offset) = match state.plan.clock() {
-            Clock::Wall => (wall, 0),
-            Clock::Steady => (steady, wall - steady),
-        };
-        let preview = state.plan.preview(now);
+        let by_clock = state.plan.clock().read(now);
+        let offset = Clock::Wall.read(now) - by_clock;
+        let preview = state.plan.preview(by_clock);
         drop(state);
         preview.slots().take(n).map(|slot| nanos::to_wall(slot.saturating_add(offset))).collect()
     }
@@ -96,10 +93,7 @@ impl ScheduleHandle {
     fn go_on(&self, catches_up: bool) {
         let now = self.owner.shared.engine.now();
         let mut state = self.entry.state();
-        let now = match state.plan.clock() {
-            Clock::Wall => nanos::of_wall(now.wall),
-            Clock::Steady => nanos::of(now.steady),
-        };
+        let now = state.plan.clock().read(now);
         state.plan.resume(now, catches_up);
         let alarm = self.entry.arm(&mut state);
         drop(state);

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bgt_core::{ErrorKind, Report, Task, TaskError, task_fn};
+use bgt_simple::Panicked;
 
 use crate::Tick;
 use crate::firing::Firing;
@@ -97,9 +98,9 @@ where
                         let _ = contain(|| drop(task));
                         end
                     }
-                    Err(message) => {
+                    Err(panicked) => {
                         let failed = task_fn(name.to_string(), move |_cx| {
-                            let failed = TaskError::msg(message.clone()).with_kind(ErrorKind::Panicked);
+                            let failed = TaskError::new(panicked.clone()).with_kind(ErrorKind::Panicked);
                             async move { Err::<(), _>(failed) }
                         });
                         end(firing.options(bgt_simple::run(failed)).report().await)
@@ -141,14 +142,7 @@ fn end<T>(report: Report<T>) -> End {
     End { status, attempts, elapsed, error }
 }
 
-/// Calls something of a user's; the message if it panics.
-fn contain<R>(call: impl FnOnce() -> R) -> Result<R, String> {
-    catch_unwind(AssertUnwindSafe(call)).map_err(|thrown| {
-        let text = thrown.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| thrown.downcast_ref::<String>().map(String::as_str));
-        let message = text.unwrap_or("a panic whose message is no text").to_owned();
-        // What was thrown may panic when it is dropped.
-        std::mem::forget(thrown);
-        message
-    })
+/// Calls something of a user's.
+fn contain<R>(call: impl FnOnce() -> R) -> Result<R, Panicked> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(Panicked::caught)
 }

@@ -15,7 +15,7 @@ use crate::plan::Plan;
 use crate::schedule::{Kind, Schedule};
 use crate::shared::Shared;
 use crate::trigger::Clock;
-use crate::{Running, ScheduleError, nanos};
+use crate::{Running, ScheduleError};
 
 /// Schedules by name, and the one task that waits for all of them.
 ///
@@ -135,20 +135,17 @@ impl Scheduler {
         }
         shared.start();
         let now = shared.engine.now();
-        let steady = nanos::of(now.steady);
-        let trigger = schedule.trigger(steady, schedule.is_aligned || is_stored)?;
+        let trigger = schedule.trigger(Clock::Steady.read(now), schedule.is_aligned || is_stored)?;
         schedule.check_future(&trigger, now)?;
         let rules = schedule.rules(&name, shared.engine.resolution());
-        let wall = nanos::of_wall(now.wall);
-        let done = match (&schedule.kind, trigger.clock()) {
-            (Kind::At(_), _) => i64::MIN,
-            (_, Clock::Wall) => wall,
-            (_, Clock::Steady) => steady,
+        let done = match &schedule.kind {
+            Kind::At(_) => i64::MIN,
+            _ => trigger.clock().read(now),
         };
         #[cfg(feature = "store")]
         if let Some(claims) = shared.claims.as_ref().filter(|_| is_stored) {
             let past = claims.past(&name).await?;
-            let done = past.latest().map_or(done, |latest| nanos::of_wall(latest).min(done));
+            let done = past.latest().map_or(done, |latest| crate::nanos::of_wall(latest).min(done));
             let mut entry = Entry::new(name, schedule, Arc::new(job), Plan::new(trigger, rules, done));
             entry.is_stored = true;
             let entry = Arc::new(entry);

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::cron::CronRule;
+use crate::{Now, nanos};
 
 /// The most slots that are counted one by one: of a second's pattern nearly three hours.
 const COUNTED: u64 = 10_000;
@@ -15,6 +16,16 @@ pub(crate) enum Clock {
     Wall,
     /// The one since boot, which counts sleep and cannot be set.
     Steady,
+}
+
+impl Clock {
+    /// What it shows.
+    pub(crate) fn read(self, now: Now) -> i64 {
+        match self {
+            Self::Wall => nanos::of_wall(now.wall),
+            Self::Steady => nanos::of(now.steady),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -32,6 +32,32 @@ async fn host(store: &Arc<dyn Store>, clock: &ManualClock, schedule: Schedule) -
     Host { scheduler, handle, ticks }
 }
 
+/// A database on disk, which somebody else can lock.
+struct Disk {
+    store: Arc<dyn Store>,
+    sqlite: SqliteStore,
+    outsider: rusqlite::Connection,
+    _folder: Scratch,
+}
+
+impl Disk {
+    async fn new() -> Self {
+        let folder = Scratch::new();
+        let path = folder.path("runs.db");
+        let sqlite = SqliteStore::builder(&path).patience(Duration::from_millis(20)).open().await.unwrap();
+        let outsider = rusqlite::Connection::open(&path).unwrap();
+        Self { store: Arc::new(sqlite.clone()), sqlite, outsider, _folder: folder }
+    }
+
+    fn lock(&self) {
+        self.outsider.execute_batch("BEGIN IMMEDIATE").unwrap();
+    }
+
+    fn unlock(&self) {
+        self.outsider.execute_batch("COMMIT").unwrap();
+    }
+}
+
 fn hourly() -> Schedule {
     Schedule::cron("@hourly")
 }
@@ -162,39 +188,31 @@ async fn a_host_that_was_taken_over_from_registers_again() {
 /// A store that cannot be asked: not fired without a claim, which would fire it twice; not given up, which would lose it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_store_is_locked_a_slot_waits_and_then_fires_once() {
-    let folder = Scratch::new();
-    let path = folder.path("runs.db");
-    let sqlite = SqliteStore::builder(&path).patience(Duration::from_millis(20)).open().await.unwrap();
-    let store: Arc<dyn Store> = Arc::new(sqlite.clone());
+    let disk = Disk::new().await;
     let clock = ManualClock::new();
-    let mut here = host(&store, &clock, hourly()).await;
-    let outsider = rusqlite::Connection::open(&path).unwrap();
-    outsider.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut here = host(&disk.store, &clock, hourly()).await;
+    disk.lock();
     clock.settled().await;
     clock.advance(HOUR);
     let handle = here.handle.clone();
     assert!(wait_until(HANG, || handle.statistics().store_faults >= 2), "{:?}", here.handle.statistics());
     assert!(here.ticks.try_recv().is_err(), "it was fired without a claim");
-    outsider.execute_batch("COMMIT").unwrap();
+    disk.unlock();
     let tick = here.ticks.recv().await.unwrap();
     // By the clock of this test it is at its time still.
     assert_eq!((tick.cause, tick.missed), (Cause::Scheduled, 0));
     here.scheduler.stop(Running::Finish, HANG).await;
-    let slots = store.slots("sync", 10).await.unwrap();
+    let slots = disk.store.slots("sync", 10).await.unwrap();
     assert_eq!((slots.len(), slots[0].status), (1, Some(Status::Succeeded)));
-    sqlite.close().await;
+    disk.sqlite.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_stays_locked_costs_the_slot_and_not_the_schedule() {
-    let folder = Scratch::new();
-    let path = folder.path("runs.db");
-    let sqlite = SqliteStore::builder(&path).patience(Duration::from_millis(20)).open().await.unwrap();
-    let store: Arc<dyn Store> = Arc::new(sqlite.clone());
+    let disk = Disk::new().await;
     let clock = ManualClock::new();
-    let mut here = host(&store, &clock, hourly().misfire(Misfire::Skip)).await;
-    let outsider = rusqlite::Connection::open(&path).unwrap();
-    outsider.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut here = host(&disk.store, &clock, hourly().misfire(Misfire::Skip)).await;
+    disk.lock();
     clock.settled().await;
     clock.advance(HOUR);
     let handle = here.handle.clone();
@@ -202,12 +220,12 @@ async fn a_store_that_stays_locked_costs_the_slot_and_not_the_schedule() {
     clock.advance(HOUR / 2);
     assert!(wait_until(HANG, || handle.statistics().skipped.store_fault == 1), "{:?}", handle.statistics());
     assert!(matches!(handle.history()[0].outcome, Outcome::Skipped { reason: Skipped::StoreFault, .. }));
-    outsider.execute_batch("COMMIT").unwrap();
+    disk.unlock();
     clock.settled().await;
     clock.advance(HOUR / 2);
     here.ticks.recv().await.unwrap();
     here.scheduler.stop(Running::Finish, HANG).await;
-    sqlite.close().await;
+    disk.sqlite.close().await;
 }
 
 #[tokio::test]
@@ -265,15 +283,11 @@ async fn what_waited_for_the_store_is_answered_by_the_policy_when_it_is_back() {
             ],
         ),
     ] {
-        let folder = Scratch::new();
-        let path = folder.path("runs.db");
-        let sqlite = SqliteStore::builder(&path).patience(Duration::from_millis(20)).open().await.unwrap();
-        let store: Arc<dyn Store> = Arc::new(sqlite.clone());
+        let disk = Disk::new().await;
         let clock = ManualClock::new();
         let schedule = Schedule::every(minute / 6).overlap(Overlap::Queue(10)).misfire(misfire);
-        let mut here = host(&store, &clock, schedule).await;
-        let outsider = rusqlite::Connection::open(&path).unwrap();
-        outsider.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let mut here = host(&disk.store, &clock, schedule).await;
+        disk.lock();
         let start = here.handle.next(1)[0] - minute / 6;
         for _ in 0..6 {
             clock.settled().await;
@@ -287,7 +301,7 @@ async fn what_waited_for_the_store_is_answered_by_the_policy_when_it_is_back() {
             "{:?}",
             handle.statistics()
         );
-        outsider.execute_batch("COMMIT").unwrap();
+        disk.unlock();
         for (after, cause, missed) in expected {
             let tick = here.ticks.recv().await.unwrap();
             let told = (tick.scheduled_at.duration_since(start).unwrap(), tick.cause, tick.missed);
@@ -297,30 +311,26 @@ async fn what_waited_for_the_store_is_answered_by_the_policy_when_it_is_back() {
         here.scheduler.stop(Running::Finish, HANG).await;
         assert!(here.ticks.try_recv().is_err(), "{misfire:?}");
         assert_eq!(here.handle.statistics().misfires, 5, "{misfire:?}");
-        sqlite.close().await;
+        disk.sqlite.close().await;
     }
 }
 
 /// Older ones that still wait would count as forgotten, and never be fired.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_to_the_forgetting_of_old_slots() {
-    let folder = Scratch::new();
-    let path = folder.path("runs.db");
-    let sqlite = SqliteStore::builder(&path).patience(Duration::from_millis(20)).open().await.unwrap();
-    let store: Arc<dyn Store> = Arc::new(sqlite.clone());
+    let disk = Disk::new().await;
     let clock = ManualClock::new();
     let schedule = Schedule::every(Duration::from_secs(1))
         .overlap(Overlap::Queue(1000))
         .misfire(Misfire::All { cap: 1000 });
-    let mut here = host(&store, &clock, schedule).await;
-    let outsider = rusqlite::Connection::open(&path).unwrap();
-    outsider.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut here = host(&disk.store, &clock, schedule).await;
+    disk.lock();
     for _ in 0..300 {
         clock.settled().await;
         clock.advance(Duration::from_secs(1));
     }
     clock.settled().await;
-    outsider.execute_batch("COMMIT").unwrap();
+    disk.unlock();
     let mut last = None;
     for _ in 0..300 {
         let tick = here.ticks.recv().await.unwrap();
@@ -328,7 +338,7 @@ async fn nothing_is_lost_to_the_forgetting_of_old_slots() {
     }
     here.scheduler.stop(Running::Finish, HANG).await;
     assert_eq!(here.handle.statistics().skipped.total(), 0, "{:?}", here.handle.statistics());
-    sqlite.close().await;
+    disk.sqlite.close().await;
 }
 
 #[tokio::test]
@@ -347,12 +357,9 @@ async fn a_single_time_that_was_missed_is_forgotten() {
 /// A stop has its time, and the host is not gone as long as something that it has begun is under way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_does_not_wait_for_a_store_that_is_locked_and_takes_nothing_back() {
-    let folder = Scratch::new();
-    let path = folder.path("runs.db");
-    let sqlite = SqliteStore::builder(&path).patience(Duration::from_millis(20)).open().await.unwrap();
-    let store: Arc<dyn Store> = Arc::new(sqlite.clone());
+    let disk = Disk::new().await;
     let clock = ManualClock::new();
-    let scheduler = Scheduler::builder().engine(clock.clone()).store(store.clone()).build();
+    let scheduler = Scheduler::builder().engine(clock.clone()).store(disk.store.clone()).build();
     let (begun, mut has_begun) = unbounded_channel();
     let go_on = Arc::new(tokio::sync::Notify::new());
     let held = go_on.clone();
@@ -368,18 +375,17 @@ async fn a_stop_does_not_wait_for_a_store_that_is_locked_and_takes_nothing_back(
     clock.settled().await;
     clock.advance(HOUR);
     has_begun.recv().await.unwrap();
-    let outsider = rusqlite::Connection::open(&path).unwrap();
-    outsider.execute_batch("BEGIN IMMEDIATE").unwrap();
+    disk.lock();
     go_on.notify_one();
     handle.idle().await;
     let stopped = scheduler.stop(Running::Finish, Duration::from_millis(100)).await;
     assert_eq!(stopped.left, 1, "its end is not written down");
-    outsider.execute_batch("COMMIT").unwrap();
+    disk.unlock();
     for _ in 0.. {
-        if store.slots("sync", 1).await.unwrap()[0].status == Some(Status::Succeeded) {
+        if disk.store.slots("sync", 1).await.unwrap()[0].status == Some(Status::Succeeded) {
             break;
         }
         tokio::task::yield_now().await;
     }
-    sqlite.close().await;
+    disk.sqlite.close().await;
 }

@@ -8,11 +8,12 @@ use std::io;
 use std::time::Duration;
 
 use bgt_core::{Polite, Source, Stop};
-use bgt_sys::{Asked, Child, Input, PipeWriter, Signal, Spawned};
+use bgt_sys::{Asked, Child, Input, PipeWriter, Spawned};
 use bytes::Bytes;
 use tokio::time::timeout;
 
 use crate::secret::Values;
+use crate::stopping::signal_of;
 use crate::stream::Stream;
 use crate::{Capture, Command, CommandError, Exit, Redirect, Stdin, tail};
 
@@ -219,14 +220,7 @@ impl SessionProgram {
             let asked = match &self.stop.polite {
                 Polite::StdinText(_) | Polite::CloseStdin => true,
                 Polite::Kill => false,
-                polite => {
-                    let signal = match polite {
-                        Polite::Interrupt => Signal::Interrupt,
-                        Polite::Hangup => Signal::Hangup,
-                        _ => Signal::Terminate,
-                    };
-                    matches!(self.child.ask(signal), Ok(Asked::Delivered | Asked::Ended))
-                }
+                polite => matches!(self.child.ask(signal_of(polite)), Ok(Asked::Delivered | Asked::Ended)),
             };
             if asked {
                 let _ = timeout(self.stop.grace, self.child.ended()).await;

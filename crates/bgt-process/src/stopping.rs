@@ -33,13 +33,11 @@ impl Running<'_> {
         let signal = match &self.stop.polite {
             Polite::StdinText(text) => return Some(self.ask_by_stdin(Bytes::copy_from_slice(text))),
             Polite::CloseStdin => return Some(self.ask_by_stdin(Bytes::new())),
-            Polite::Interrupt => Signal::Interrupt,
-            Polite::Hangup => Signal::Hangup,
             Polite::Kill => {
                 self.kill();
                 return Some(How::Killed);
             }
-            _ => Signal::Terminate,
+            polite => signal_of(polite),
         };
         match self.child.ask(signal) {
             Ok(Asked::Delivered) => Some(self.wait_for_it()),
@@ -73,6 +71,15 @@ impl Running<'_> {
             tracing::warn!(pid = self.child.id(), %error, "a program could not be killed");
         }
         self.phase = Phase::Killed { give_up_at: from_now(self.stop.reap) };
+    }
+}
+
+/// What a policy asks with that asks by signal.
+pub(crate) fn signal_of(polite: &Polite) -> Signal {
+    match polite {
+        Polite::Interrupt => Signal::Interrupt,
+        Polite::Hangup => Signal::Hangup,
+        _ => Signal::Terminate,
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bgt_core::{Cancel, CancelReason, Context, Pattern, TaskError};
+use bgt_core::{Cancel, CancelReason, Context, Pattern, Task, TaskError};
 use bgt_simple::Run;
 use deadpool::managed::{
     Manager, Metrics as ObjectMetrics, Object, Pool as Objects, PoolError as ObjectsError, RecycleError,
@@ -118,6 +118,11 @@ impl<M: Managed> Pool<M> {
     {
         let run = bgt_simple::run(Leased { pool: self.clone(), work });
         let run = run.pattern(Pattern::Pooled).cancel(&self.inner.cancel);
+        self.observed(run)
+    }
+
+    /// Lets the pool's observers hear of a run.
+    pub(crate) fn observed<'a, T: Task + 'a>(&self, run: Run<'a, T>) -> Run<'a, T> {
         match &self.inner.yard.settings.observer {
             Some(observer) => run.observer(observer.clone()),
             None => run,

@@ -180,7 +180,7 @@ impl<M: Managed> Yard<M> {
             if yard.idle() >= yard.settings.min_idle {
                 return Some(Ok(()));
             }
-            yard.tripped(&yard.state()).map(Err)
+            yard.tripped(&yard.state(), Instant::now()).map(Err)
         })
         .await
     }
@@ -214,7 +214,7 @@ impl<M: Managed> Yard<M> {
             if let Some(item) = state.ready.pop_front() {
                 return Ok(Taken::Ready(item));
             }
-            if let Some(tripped) = self.tripped(&state) {
+            if let Some(tripped) = self.tripped(&state, Instant::now()) {
                 return Err(tripped);
             }
             let (give, given) = oneshot::channel();
@@ -277,22 +277,23 @@ impl<M: Managed> Yard<M> {
     pub(super) fn failed(&self, failure: Failure) {
         let refused = {
             let mut state = self.state();
-            state.breaker.failed(failure, Instant::now(), fastrand::f64());
-            let tripped = self.tripped(&state).is_some();
+            let now = Instant::now();
+            state.breaker.failed(failure, now, fastrand::f64());
+            let tripped = self.tripped(&state, now).is_some();
             let refused = if tripped { std::mem::take(&mut state.waiting) } else { VecDeque::new() };
             self.count_waiting(&state);
-            refused
+            // At one moment: what is asked again later may have opened meanwhile, and they would hear nothing.
+            let refused =
+                refused.into_iter().filter_map(|waiting| Some((waiting, self.tripped(&state, now)?)));
+            refused.collect::<Vec<_>>()
         };
-        for waiting in refused {
-            if let Some(tripped) = self.tripped(&self.state()) {
-                let _ = waiting.send(Err(tripped));
-            }
+        for (waiting, tripped) in refused {
+            let _ = waiting.send(Err(tripped));
         }
         self.changed.notify_waiters();
     }
 
-    fn tripped(&self, state: &State<M>) -> Option<PoolError> {
-        let now = Instant::now();
+    fn tripped(&self, state: &State<M>, now: Instant) -> Option<PoolError> {
         let Gate::Tripped { failures, until, last } = state.breaker.gate(now) else { return None };
         let Failure { what: last, tail } = last;
         let (pool, retry_in) = (self.settings.name.clone(), until - now);

@@ -19,7 +19,6 @@ use crate::{Backoff, BuildError, Pool, PoolBuilder};
 pub struct WorkerBuilder {
     pool: PoolBuilder<Workers>,
     request_deadline: Option<Duration>,
-    observer: Option<Arc<dyn Observer>>,
     /// The Python function, when it is named in a way that cannot be.
     unnamed: Option<String>,
 }
@@ -41,7 +40,7 @@ impl WorkerBuilder {
             processes: Arc::default(),
         };
         let pool = Pool::builder(workers).name(name).nudged_by(nudge);
-        Self { pool, request_deadline: None, observer: None, unnamed: None }
+        Self { pool, request_deadline: None, unnamed: None }
     }
 
     pub(super) fn unnamed(mut self, handler: Option<String>) -> Self {
@@ -155,12 +154,8 @@ impl WorkerBuilder {
     }
 
     /// Adds somebody who is told what happens to the calls: a registry such as [`Runs`](crate::Runs), metrics, a log.
-    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.observer = Some(match self.observer.take() {
-            Some(earlier) => Arc::new(vec![earlier, observer]),
-            None => observer,
-        });
-        self
+    pub fn observer(self, observer: Arc<dyn Observer>) -> Self {
+        self.with(|pool| pool.observer(observer))
     }
 
     /// Builds the pool, and starts the workers that are to be idle.
@@ -186,13 +181,7 @@ impl WorkerBuilder {
             |worker| worker.desk.is_heavy(),
         );
         let pool = pool.build().map_err(as_said_here)?;
-        Ok(WorkerPool {
-            pool,
-            processes,
-            request_deadline: self.request_deadline,
-            grace,
-            observer: self.observer,
-        })
+        Ok(WorkerPool { pool, processes, request_deadline: self.request_deadline, grace })
     }
 }
 

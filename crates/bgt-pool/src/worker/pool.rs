@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bgt_core::{Observer, Pattern};
+use bgt_core::Pattern;
 use bgt_process::Command;
 use bgt_simple::Run;
 use tokio::time::timeout;
@@ -57,7 +57,6 @@ pub struct WorkerPool {
     pub(super) processes: Arc<Processes>,
     pub(super) request_deadline: Option<Duration>,
     pub(super) grace: Duration,
-    pub(super) observer: Option<Arc<dyn Observer>>,
 }
 
 impl WorkerPool {
@@ -99,10 +98,7 @@ impl WorkerPool {
         if let Some(deadline) = self.request_deadline {
             run = run.deadline(deadline);
         }
-        match &self.observer {
-            Some(observer) => run.observer(observer.clone()),
-            None => run,
-        }
+        self.pool.observed(run)
     }
 
     /// The pool's name.
