@@ -107,6 +107,11 @@ impl Lines {
         Ok(Some(std::mem::take(&mut self.begun).into()))
     }
 
+    /// What came after the last line that was taken.
+    pub(crate) fn rest(&self) -> &[u8] {
+        &self.rest
+    }
+
     /// What came of a line that has not ended.
     pub(crate) fn begun(&self) -> &[u8] {
         &self.begun

@@ -106,6 +106,7 @@ pub(crate) const VERBS: &[Verb] = &[
     // as a warm worker, which is told by each request how to answer it: see worker.rs
     verb("worker-ready", "VERSION", "say that it is ready, in this version of the protocol", worker::ready),
     verb("worker", "", "answer requests on stdin until its end", worker::serve),
+    verb("worker-hasty", "", "answer the first request before it is read to its end", worker::hasty),
     // for descendants
     verb("deadline", "MILLISECONDS", "internal: end of life, since 1970", family::deadline),
     verb("started", "TOKEN", "internal: tell the parent that this process runs", family::started),
