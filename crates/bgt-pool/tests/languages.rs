@@ -23,6 +23,7 @@ def noisy():
 def fails(): raise ValueError("no such row")
 def leaves(code): sys.exit(code)
 def odd(): return {1, 2}
+def infinite(): return float("inf")
 def pid(): return os.getpid()
 def sleeps(path):
     try:

@@ -100,6 +100,7 @@ pub(crate) const VERBS: &[Verb] = &[
     verb("env", "NAME", "the variable's value, or `<unset>`", host::env),
     verb("env-all", "", "every variable as hex=hex, sorted", host::env_all),
     verb("cwd", "", "the current folder", host::cwd),
+    verb("first-only", "PATH", "create this file and go on; hang where it is there already", host::first_only),
     verb("touch", "PATH", "create this file", host::touch),
     verb("wait-file", "PATH", "wait until this file exists, at most a minute", host::wait_file),
     verb("append", "PATH TEXT", "append a line to this file, in one write", host::append),
