@@ -3,7 +3,8 @@
 mod support;
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::task::Poll;
 use std::time::Duration;
 
 use bgt_pool::{
@@ -158,6 +159,39 @@ async fn a_look_may_ask_the_pool() {
     });
     soon(done).await.unwrap();
     assert!(looks.load(SeqCst) > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_while_the_keeper_looks_gets_what_is_looked_at() {
+    let (begun, begins) = mpsc::channel();
+    let (go_on, goes_on) = mpsc::channel::<()>();
+    let (looks_left, goes_on) = (Arc::new(AtomicU32::new(0)), Mutex::new(goes_on));
+    let left = looks_left.clone();
+    let look = move |_: &support::Thing| {
+        if left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)) == Ok(1) {
+            begun.send(()).unwrap();
+            let _ = goes_on.lock().unwrap().recv();
+        }
+        false
+    };
+    let pool = Pool::builder(Plant::default()).size(3).broken(look).build().unwrap();
+    let (first, second) = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
+    first.release();
+    settled().await;
+    // One that is dropped is looked at once more; then the keeper hears of it, and looks at the first.
+    looks_left.store(2, SeqCst);
+    drop(second);
+    tokio::task::spawn_blocking(move || begins.recv().unwrap()).await.unwrap();
+    let mut caller = std::pin::pin!(pool.acquire());
+    let waits = std::future::poll_fn(|cx| Poll::Ready(caller.as_mut().poll(cx).is_pending())).await;
+    go_on.send(()).unwrap();
+    soon(async {
+        if waits {
+            caller.await.unwrap().release()
+        }
+    })
+    .await;
+    assert_eq!((waits, pool.metrics().made), (true, 2), "another one was made in its place");
 }
 
 #[tokio::test(start_paused = true)]

@@ -94,11 +94,8 @@ impl Minder {
                     }
                     // Before it is told: whoever hears it may hand the worker on.
                     self.weigh();
-                    let last = !lines.rest().is_empty();
+                    let last = lines.has_more();
                     self.desk.tell(Heard::Answer { exit_code, output, cancelled, last });
-                    if last {
-                        return Err(Why::Garbage(self.excerpt(lines.rest())));
-                    }
                 }
                 (Some(Said::Ready { protocol }), awaited) if !*greeted => {
                     if awaited == Some(Awaited::Ready) {

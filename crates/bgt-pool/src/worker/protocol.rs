@@ -107,9 +107,9 @@ impl Lines {
         Ok(Some(std::mem::take(&mut self.begun).into()))
     }
 
-    /// What came after the last line that was taken.
-    pub(crate) fn rest(&self) -> &[u8] {
-        &self.rest
+    /// Whether more came than the lines that were taken.
+    pub(crate) fn has_more(&self) -> bool {
+        !self.rest.is_empty()
     }
 
     /// What came of a line that has not ended.
