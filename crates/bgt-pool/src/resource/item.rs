@@ -96,9 +96,9 @@ impl<M: Managed> Item<M> {
             return Err(Unfit::Broken(failure));
         }
         let metrics = ObjectMetrics { created: self.born, recycled, recycle_count: self.uses as usize };
-        let yard = self.yard.clone();
-        let limit = yard.settings.check_deadline;
-        let mut asked = pin!(async { yard.manager.recycle(self.resource_mut(), &metrics).await });
+        let limit = self.yard.settings.check_deadline;
+        let resource = self.resource.as_mut().expect("there until it is dropped");
+        let mut asked = pin!(async { self.yard.manager.recycle(resource, &metrics).await });
         let mut check = pin!(poll_fn(|cx| contain::poll(asked.as_mut(), cx)));
         let checked = match now(check.as_mut()).await {
             Some(checked) => Ok(checked),

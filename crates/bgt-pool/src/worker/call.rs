@@ -66,22 +66,8 @@ impl Task for Call {
                     };
                 }
                 // It ended while nobody used it. Those that do so at once are counted, and soon refused as a crash loop.
-                Err(NoAnswer::NotAsked) => {
-                    let pid = worker.pid;
-                    let another = async {
-                        worker.give_up().await;
-                        drop(worker);
-                        self.worker().await
-                    };
-                    worker = tokio::select! {
-                        biased;
-                        reason = cx.cancelled() => {
-                            let stopped = CallError::Stopped { pid, reason, how: CallStop::NotAsked };
-                            return Err(stopped.into_task_error(String::new()));
-                        }
-                        another = another => another?,
-                    };
-                }
+                // Apart: few calls need it, and each would be larger by it.
+                Err(NoAnswer::NotAsked) => worker = Box::pin(self.another(worker, &cx)).await?,
                 Err(NoAnswer::Failed(end)) => {
                     drop(worker);
                     return Err(end.error.into_task_error(end.tail));
@@ -94,6 +80,24 @@ impl Task for Call {
 impl Call {
     async fn worker(&self) -> Result<Lease<Workers>, TaskError> {
         self.pool.acquire().await.map_err(PoolError::into_task_error)
+    }
+
+    /// One in the place of one that could not be asked, for as long as somebody wants it.
+    async fn another(&self, mut worker: Lease<Workers>, cx: &Context) -> Result<Lease<Workers>, TaskError> {
+        let pid = worker.pid;
+        let another = async {
+            worker.give_up().await;
+            drop(worker);
+            self.worker().await
+        };
+        tokio::select! {
+            biased;
+            reason = cx.cancelled() => {
+                let stopped = CallError::Stopped { pid, reason, how: CallStop::NotAsked };
+                Err(stopped.into_task_error(String::new()))
+            }
+            another = another => another,
+        }
     }
 
     fn check(&self) -> Result<(), TaskError> {

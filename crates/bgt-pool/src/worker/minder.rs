@@ -108,7 +108,7 @@ impl Minder {
             }
             *greeted = true;
         }
-        if *greeted && self.desk.awaited().is_none() && !lines.begun().is_empty() {
+        if !lines.begun().is_empty() && *greeted && self.desk.awaited().is_none() {
             return Err(Why::Garbage(self.excerpt(lines.begun())));
         }
         Ok(())
