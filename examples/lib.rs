@@ -29,6 +29,8 @@ pages! {
     bgt_pool: "../crates/bgt-pool/README.md",
     pool_guide: "../docs/pool.md",
     worker_protocol: "../docs/worker-protocol.md",
+    bgt_detached: "../crates/bgt-detached/README.md",
+    detached_guide: "../docs/detached.md",
     bgt_store: "../crates/bgt-store/README.md",
     bgt_orchestrator: "../crates/bgt-orchestrator/README.md",
     simple_guide: "../docs/simple.md",

@@ -2,8 +2,8 @@
 //!
 //! It counts the words of this repository's own documents, checks their sums, retries a script that fails once, and
 //! ends one that hangs; it watches a training live, with its progress; and it counts the words of many files at once, in a
-//! batch that remembers what is done; it runs one on a schedule; and it asks warm workers about each document. It will grow
-//! with each pattern.
+//! batch that remembers what is done; it runs one on a schedule; it asks warm workers about each document; and it
+//! leaves one to a process that outlives it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,19 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use bgt_orchestrator::concurrent::{BatchReport, Item, MemoryStore, batch};
+use bgt_orchestrator::detached::Entry;
 use bgt_orchestrator::periodic::{Running, Schedule, ScheduleError, with_tick};
 use bgt_orchestrator::pool::WorkerPool;
 use bgt_orchestrator::streaming::{From, Level, ProgressFrom, StreamEvent};
 use bgt_orchestrator::{Command, CommandError, Error, Orchestrator, Output, Report, Retry, Stdin};
 
-#[tokio::main]
-async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
+fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
+    // In a process that looks after a detached program this never returns.
+    bgt_orchestrator::detached::shim_entry();
+    tokio::runtime::Runtime::new()?.block_on(tour())
+}
+
+async fn tour() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
     let scripts = repository.join("examples/scripts");
     let word_count = Command::script(scripts.join("word_count.py"));
@@ -70,6 +76,9 @@ async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     repeat(&bgt, word_count.clone().arg(repository.join("README.md"))).await?;
     println!("\nEvery document, judged by two warm workers:\n");
     judge(&bgt, &repository).await?;
+
+    println!("\nThe README once more, by a run that outlives this program; nobody waits:\n");
+    forget(word_count.clone().arg(repository.join("README.md"))).await?;
 
     let runs = bgt.runs().recent();
     println!("\n{} recent runs, nothing left running. The whole story of the one that hung:\n", runs.len());
@@ -176,6 +185,31 @@ async fn repeat(bgt: &Orchestrator, count: Command) -> Result<(), ScheduleError>
         statistics.succeeded,
         statistics.runs
     );
+    Ok(())
+}
+
+/// Detaches a script and lets go of everything; another host, as if after a deploy, finds it by its id.
+async fn forget(script: Command) -> Result<(), Box<dyn std::error::Error>> {
+    let folder = std::env::temp_dir().join(format!("bgt-quickstart-runs-{}", std::process::id()));
+    std::fs::create_dir(&folder)?;
+    let records = folder.join("runs.db");
+    let bgt = Orchestrator::open(&records).await?;
+    let id = bgt.detached(script).await?;
+    bgt.host()?.shutdown(Duration::from_secs(5)).await;
+    println!("{:<10}run {id} is on disk, and its host is gone", "detached");
+
+    let bgt = Orchestrator::open(&records).await?;
+    let run = bgt.run(id)?;
+    let record = run.wait().await?;
+    let mut output = run.output(From::Start).await?;
+    while let Some(entry) = output.next().await? {
+        if let Entry::Line(line) = entry {
+            println!("{:<10}{} in attempt {}: {}", "detached", record.status, record.attempt, line.text());
+        }
+    }
+    bgt.host()?.shutdown(Duration::from_secs(5)).await;
+    drop(bgt);
+    std::fs::remove_dir_all(folder)?;
     Ok(())
 }
 

@@ -121,7 +121,19 @@ impl Bench {
         self.absolute(name, figure, unit, None)
     }
 
+    /// Prints a rate that is only to be known: higher is better.
+    ///
+    /// # Errors
+    /// Where stdout is gone.
+    pub fn reported_rate(&self, name: &str, figure: f64, unit: &str) -> Result {
+        self.figure(name, figure, unit, Better::Higher, None)
+    }
+
     fn absolute(&self, name: &str, figure: f64, unit: &str, met: Option<bool>) -> Result {
+        self.figure(name, figure, unit, Better::Lower, met)
+    }
+
+    fn figure(&self, name: &str, figure: f64, unit: &str, better: Better, met: Option<bool>) -> Result {
         self.print(&Line {
             suite: self.suite,
             name,
@@ -129,7 +141,7 @@ impl Bench {
             ours: figure,
             theirs: None,
             unit,
-            better: Better::Lower,
+            better,
             ratio: None,
             low: None,
             high: None,

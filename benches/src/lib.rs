@@ -8,6 +8,7 @@
 
 mod bench;
 pub mod concurrent;
+pub mod detached;
 mod interval;
 mod line;
 mod options;

@@ -3,8 +3,8 @@
 //! Each caller enqueues one run, waits until it is acknowledged, and goes on with the next. Ours is `SqliteStore` as it
 //! comes; the rival, `plain`, is `rusqlite` as people use it first, with the same promise to its callers.
 
-mod disk;
-mod folder;
+pub(crate) mod disk;
+pub(crate) mod folder;
 mod plain;
 mod queue;
 mod throughput;

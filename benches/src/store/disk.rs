@@ -12,7 +12,7 @@ const BLOCK: [u8; 4096] = [b'x'; 4096];
 
 /// Appends a block and waits for the disk, again and again, in the folder that the stores are in; prints the median and
 /// the 99th percentile, in milliseconds.
-pub(super) fn report(bench: &Bench, folder: &Path, case: &str, moment: &str) -> Result {
+pub(crate) fn report(bench: &Bench, folder: &Path, case: &str, moment: &str) -> Result {
     let times = if bench.is_quick() { 100 } else { 200 };
     let path = folder.join(format!("fdatasync-{moment}"));
     let mut file = OpenOptions::new().append(true).create_new(true).open(&path)?;

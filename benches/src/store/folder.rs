@@ -12,9 +12,9 @@ const VARIABLE: &str = "BGT_BENCH_DIR";
 
 /// A new folder in the one that was chosen; else beside this program, or in the system's temporary folder, whichever is
 /// not in memory.
-pub(super) fn fresh(bench: &Bench) -> Result<TempDir> {
+pub(crate) fn fresh(bench: &Bench) -> Result<TempDir> {
     let (parent, kind) = parent(bench)?;
-    let folder = tempfile::Builder::new().prefix("bgt-store-").tempdir_in(&parent);
+    let folder = tempfile::Builder::new().prefix("bgt-bench-").tempdir_in(&parent);
     let folder = folder.map_err(|error| format!("no folder can be made in {}: {error}", parent.display()))?;
     bench.say(format_args!("in {} ({})", folder.path().display(), kind.as_deref().unwrap_or("unknown kind")));
     Ok(folder)

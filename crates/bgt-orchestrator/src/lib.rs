@@ -22,6 +22,7 @@
 //! | run many under limits | `Orchestrator::concurrent` | `concurrent` |
 //! | run on a schedule | `Orchestrator::periodic` | `periodic` |
 //! | keep workers and other resources warm | `Orchestrator::worker_pool`, `Orchestrator::pool` | `pooled` |
+//! | start it and never lose it | `Orchestrator::detached` | `detached` |
 //!
 //! Each pattern is also a crate of its own, for those who need only that one. Everything that they share is
 //! re-exported here; the examples of such types name the crate they come from, write `bgt_orchestrator` instead.
@@ -40,6 +41,10 @@ pub use bgt_core::{
     Report, Retry, RunId, RunInfo, Runs, Sink, SinkClosed, Source, Status, Stop, Task, TaskError, TaskFn,
     UnknownPattern, UnknownStatus, Verdict, async_trait, task_fn,
 };
+/// Start it, forget it, never lose it: the crate `bgt-detached`.
+#[cfg(feature = "detached")]
+#[cfg_attr(docsrs, doc(cfg(feature = "detached")))]
+pub use bgt_detached as detached;
 /// Run on a schedule: the crate `bgt-periodic`.
 #[cfg(feature = "periodic")]
 #[cfg_attr(docsrs, doc(cfg(feature = "periodic")))]

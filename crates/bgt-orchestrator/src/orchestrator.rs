@@ -14,6 +14,8 @@ pub struct Orchestrator {
     runs: Runs,
     #[cfg(feature = "periodic")]
     scheduler: bgt_periodic::Scheduler,
+    #[cfg(feature = "detached")]
+    detached: Option<bgt_detached::Detached>,
 }
 
 impl Default for Orchestrator {
@@ -22,6 +24,8 @@ impl Default for Orchestrator {
         Self {
             #[cfg(feature = "periodic")]
             scheduler: scheduler(bgt_periodic::Scheduler::builder(), &runs),
+            #[cfg(feature = "detached")]
+            detached: None,
             runs,
         }
     }
@@ -37,6 +41,89 @@ impl Orchestrator {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An orchestrator that keeps detached runs in this file, and works on those that are in it. Functions and queues are
+    /// said with [`open_with`](Self::open_with).
+    ///
+    /// Dropping the last clone lets go of detached runs at once, as the end of the process would; others find them.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be opened, is damaged, or is something else.
+    #[cfg(feature = "detached")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "detached")))]
+    pub async fn open(path: impl AsRef<std::path::Path>) -> bgt_detached::Result<Self> {
+        Self::open_with(bgt_detached::Builder::new(), path).await
+    }
+
+    /// The same with queues, functions and settings of one's own.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open), and for a setting that makes no sense.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bgt_orchestrator::detached::{Builder, DetachedError, Job};
+    /// use bgt_orchestrator::{Context, Orchestrator, Status};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), DetachedError> {
+    /// # let folder = bgt_testkit::Scratch::new();
+    /// # let path = folder.path("runs.db");
+    /// let double = |_cx: Context, n: u32| async move { Ok(n * 2) };
+    /// let bgt = Orchestrator::open_with(Builder::new().function("double", double), path).await?;
+    /// let id = bgt.detached(Job::call("double", &21)).await?;
+    /// assert_eq!(bgt.run(id)?.wait().await?.status, Status::Succeeded);
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "detached")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "detached")))]
+    pub async fn open_with(
+        builder: bgt_detached::Builder,
+        path: impl AsRef<std::path::Path>,
+    ) -> bgt_detached::Result<Self> {
+        let mut bgt = Self::new();
+        let detached = builder.observer(std::sync::Arc::new(bgt.runs.clone())).open(path).await?;
+        bgt.detached = Some(detached);
+        Ok(bgt)
+    }
+
+    /// Accepts a job, and answers the id of its run once that is on disk, as with
+    /// [`Detached::detach`](bgt_detached::Detached::detach).
+    ///
+    /// # Errors
+    ///
+    /// [`NotOpen`](bgt_detached::DetachedError::NotOpen) without [`open`](Self::open); a job that would be refused; a fault of the
+    /// records.
+    #[cfg(feature = "detached")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "detached")))]
+    #[doc(alias = "fire_and_forget")]
+    pub async fn detached(&self, job: impl Into<bgt_detached::Job>) -> bgt_detached::Result<bgt_core::RunId> {
+        self.host()?.detach(job).await
+    }
+
+    /// A detached run, by its id: also one that was accepted before this process was started.
+    ///
+    /// # Errors
+    ///
+    /// [`NotOpen`](bgt_detached::DetachedError::NotOpen) without [`open`](Self::open).
+    #[cfg(feature = "detached")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "detached")))]
+    pub fn run(&self, id: bgt_core::RunId) -> bgt_detached::Result<bgt_detached::Run> {
+        Ok(self.host()?.run(id))
+    }
+
+    /// The host of detached runs: lists, counts, shutdown.
+    ///
+    /// # Errors
+    ///
+    /// [`NotOpen`](bgt_detached::DetachedError::NotOpen) without [`open`](Self::open).
+    #[cfg(feature = "detached")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "detached")))]
+    pub fn host(&self) -> bgt_detached::Result<&bgt_detached::Detached> {
+        self.detached.as_ref().ok_or(bgt_detached::DetachedError::NotOpen)
     }
 
     /// The active and recent runs of all patterns.

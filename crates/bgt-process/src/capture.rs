@@ -50,6 +50,12 @@ impl Capture {
         Self::new(0, bytes)
     }
 
+    /// Head and tail.
+    #[cfg(feature = "serde")]
+    pub(crate) const fn parts(self) -> (usize, usize) {
+        (self.head, self.tail)
+    }
+
     /// Nothing: the output is read, counted and let go.
     pub const fn nothing() -> Self {
         Self::new(0, 0)

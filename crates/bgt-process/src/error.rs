@@ -103,6 +103,20 @@ pub enum CommandError {
         /// The variable.
         name: OsString,
     },
+    /// A secret that would have to be written down.
+    #[error(
+        "a literal secret cannot be stored: set it as an environment variable of the host, and name that with \
+         Secret::from_env"
+    )]
+    LiteralSecret,
+    /// A stream that only this process has.
+    #[error("the command cannot be stored, because its {stream} {why}: use a file, bytes, or nothing")]
+    NotStorable {
+        /// stdin, stdout or stderr.
+        stream: &'static str,
+        /// What it is.
+        why: &'static str,
+    },
     /// A file for one of the streams cannot be opened.
     #[error("{stream} file {path:?} cannot be opened")]
     File {

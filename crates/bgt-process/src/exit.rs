@@ -6,6 +6,7 @@ use bgt_sys::Outcome;
 
 /// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Exit {
     /// By itself, with this code. On Windows the 32 bits as a signed number.

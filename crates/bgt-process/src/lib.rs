@@ -44,6 +44,8 @@ mod session;
 mod shebang;
 mod stdin;
 mod stopping;
+#[cfg(feature = "serde")]
+mod stored;
 mod stream;
 mod supervise;
 mod tail;
@@ -64,3 +66,6 @@ pub use redirect::Redirect;
 pub use secret::Secret;
 pub use session::{Session, SessionInput, SessionOutput, SessionProgram};
 pub use stdin::{LiveStdin, Stdin, StdinWriter};
+#[cfg(feature = "serde")]
+#[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
+pub use stored::StoredCommand;

@@ -36,6 +36,15 @@ impl Secret {
         Self(Inner::FromEnv(name.into()))
     }
 
+    /// The variable that it comes from, if it does.
+    #[cfg(feature = "serde")]
+    pub(crate) fn variable(&self) -> Option<&OsStr> {
+        match &self.0 {
+            Inner::Literal(_) => None,
+            Inner::FromEnv(name) => Some(name),
+        }
+    }
+
     /// The value, or the name of the variable that is not set.
     pub(crate) fn reveal(&self) -> Result<OsString, &OsStr> {
         match &self.0 {

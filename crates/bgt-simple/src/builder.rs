@@ -63,6 +63,7 @@ pub struct Run<'a, T> {
 pub(crate) struct Options {
     pub(crate) id: Option<RunId>,
     pub(crate) pattern: Option<Pattern>,
+    pub(crate) earlier_attempts: u32,
     pub(crate) deadline: Option<Duration>,
     pub(crate) attempt_deadline: Option<Duration>,
     pub(crate) retry: Retry,
@@ -124,6 +125,13 @@ impl<'a, T: Task + 'a> Run<'a, T> {
     /// Sets the pattern that the run is listed under: for those who write a pattern.
     pub fn pattern(mut self, pattern: Pattern) -> Self {
         self.options.pattern = Some(pattern);
+        self
+    }
+
+    /// Sets how many attempts there were before this run, so that the next is counted on from there: for those who write a
+    /// pattern whose attempts are runs of their own.
+    pub fn earlier_attempts(mut self, attempts: u32) -> Self {
+        self.options.earlier_attempts = attempts;
         self
     }
 

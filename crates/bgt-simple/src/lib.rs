@@ -63,6 +63,9 @@ pub use bgt_core::{
 #[cfg(feature = "json")]
 #[cfg_attr(docsrs, doc(cfg(feature = "json")))]
 pub use bgt_process::JsonError;
+#[cfg(all(feature = "process", feature = "serde"))]
+#[cfg_attr(docsrs, doc(cfg(all(feature = "process", feature = "serde"))))]
+pub use bgt_process::StoredCommand;
 #[cfg(feature = "process")]
 #[cfg_attr(docsrs, doc(cfg(feature = "process")))]
 pub use bgt_process::{

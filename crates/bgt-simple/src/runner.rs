@@ -129,7 +129,7 @@ async fn one_attempt<T: Task>(
     deadline: Option<Instant>,
 ) -> Result<T::Output, Failure> {
     record.attempt += 1;
-    if record.attempt > 1 {
+    if record.attempt > options.earlier_attempts + 1 {
         record.attempt_started = Instant::now();
     }
     record.notify(EventKind::AttemptStarted { attempt: record.attempt });
@@ -197,7 +197,7 @@ impl Record {
             // Even a name may be the work of code that panics.
             name: contain(|| Arc::from(&*task.name())).unwrap_or_else(|_| Arc::from("unnamed")),
             pattern: options.pattern.unwrap_or(Pattern::Simple),
-            attempt: 0,
+            attempt: options.earlier_attempts,
             started_at: SystemTime::now(),
             started,
             attempt_started: started,

@@ -209,6 +209,14 @@ pub trait LeaseStore: Send + Sync {
     /// [`StoreError::Invalid`] for the queue or the limit; [`StoreError::HostEnded`], [`StoreError::UnknownHost`].
     async fn claim(&self, claim: Claim) -> Result<Claimed>;
 
+    /// When the first run that waits in a queue may start, by the wall clock: now, if one may; `None` if none waits. A look
+    /// only, which costs no wait for the disk, is no sign of life and promises nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Invalid`] for the queue.
+    async fn next_due(&self, queue: &str) -> Result<Option<SystemTime>>;
+
     /// Everything that a host holds, in the order of acceptance.
     ///
     /// # Errors

@@ -352,6 +352,14 @@ impl LeaseStore for Outside {
         Ok(claimed)
     }
 
+    async fn next_due(&self, queue: &str) -> Result<Option<SystemTime>> {
+        Claim::new(HostId::new(), queue, 1).check()?;
+        let (state, now) = self.lock();
+        let waiting = state.runs.iter().filter(|run| run.is_queued_in(queue));
+        let first = waiting.map(|run| if run.is_due { now.stored() } else { run.record.not_before }).min();
+        Ok(first.map(|due| due.max(now.stored())))
+    }
+
     async fn held(&self, host: HostId) -> Result<Vec<Held>> {
         let (mut state, _) = self.lock();
         state.host(host)?;

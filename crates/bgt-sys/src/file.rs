@@ -84,3 +84,16 @@ pub fn create_private(path: &Path) -> io::Result<()> {
 pub fn create_private_folder(path: &Path) -> io::Result<()> {
     os::create_private_folder(path)
 }
+
+/// What files a folder has, and how they are called, survives a loss of power when this has answered.
+///
+/// # Errors
+///
+/// What the system said.
+///
+/// # Platform-specific behavior
+///
+/// Windows: nothing to do, there is no such call for folders; NTFS keeps a journal of names.
+pub fn sync_folder(path: &Path) -> io::Result<()> {
+    os::sync_folder(path)
+}

@@ -35,16 +35,18 @@
 //! | a time is waited for by | timerfd (Linux), else tokio's timer | a high-resolution waitable timer |
 //!
 //! For state that outlives a process: [`since_boot`] and [`boot_id`], [`file_id`], [`create_private`] and
-//! [`create_private_folder`].
+//! [`create_private_folder`], [`FileLock`]. For programs that outlive it: [`start_apart`], [`Identity`] and [`Apart`].
 //!
 //! On Linux the environment variable `BGT_BACKEND=portable` makes this process use what other Unixes use instead of
 //! pidfds; the test suite runs once with each.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod apart;
 mod boot;
 mod errors;
 mod exit;
 mod file;
+mod lock;
 mod open;
 mod quote;
 mod stdio;
@@ -61,12 +63,14 @@ use unix as os;
 #[cfg(windows)]
 use windows as os;
 
+pub use apart::{Identity, Knocks, leave_session, own_program, start_apart};
 pub use boot::{boot_id, since_boot};
 pub use errors::{is_bad_format, is_too_long};
 pub use exit::{Ended, Outcome, Usage};
-pub use file::{FileId, create_private, create_private_folder, file_id};
+pub use file::{FileId, create_private, create_private_folder, file_id, sync_folder};
+pub use lock::FileLock;
 pub use open::open;
-pub use os::{Child, PipeReader, PipeWriter, is_executable, is_store_alias, signal_name, spawn};
+pub use os::{Apart, Child, PipeReader, PipeWriter, is_executable, is_store_alias, signal_name, spawn};
 pub use quote::quote;
 pub use stdio::{Asked, Input, Output, Signal, SpawnOptions, Spawned};
 pub use timer::{Timer, steady};

@@ -1,5 +1,6 @@
 //! Unix: process groups. Linux adds pidfds and a look into `/proc` under the same interface.
 
+mod apart;
 mod boot;
 mod child;
 mod file;
@@ -8,6 +9,7 @@ mod group;
 mod launch;
 #[cfg(target_os = "linux")]
 mod linux;
+mod lock;
 mod pipe;
 mod reaper;
 #[cfg(target_os = "linux")]
@@ -19,9 +21,12 @@ mod timer;
 mod timerfd;
 mod watch;
 
+pub use apart::Apart;
+pub(crate) use apart::{Knocks, kill, leave_session, own_program, start_apart, started};
 pub(crate) use boot::{boot_id, since_boot};
 pub use child::Child;
-pub(crate) use file::{create_private, create_private_folder, file_id};
+pub(crate) use file::{create_private, create_private_folder, file_id, sync_folder};
+pub(crate) use lock::try_lock;
 pub use pipe::{PipeReader, PipeWriter};
 pub use spawn::spawn;
 pub(crate) use timer::{Timer, steady};

@@ -1,11 +1,13 @@
 //! Windows: Job Objects, overlapped named pipes, waits of the system's thread pool.
 
 mod alias;
+mod apart;
 mod boot;
 mod child;
 mod console;
 mod file;
 mod job;
+mod lock;
 mod pipe;
 mod resume;
 mod spawn;
@@ -15,9 +17,12 @@ mod wait;
 use std::io;
 
 pub use alias::is_store_alias;
+pub use apart::Apart;
+pub(crate) use apart::{Knocks, kill, leave_session, own_program, start_apart, started};
 pub(crate) use boot::{boot_id, since_boot};
 pub use child::Child;
-pub(crate) use file::{create_private, create_private_folder, file_id};
+pub(crate) use file::{create_private, create_private_folder, file_id, sync_folder};
+pub(crate) use lock::try_lock;
 pub use pipe::{PipeReader, PipeWriter};
 pub use spawn::spawn;
 pub(crate) use timer::{Timer, steady};

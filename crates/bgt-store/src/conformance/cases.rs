@@ -152,6 +152,7 @@ macro_rules! __conformance_cases {
             ordering {
                 the_highest_priority_first_then_the_order_of_acceptance,
                 nothing_is_claimed_before_its_time,
+                when_something_waits_is_told_without_taking_it,
                 what_became_due_takes_its_place_in_the_order,
                 a_requeued_run_keeps_its_place,
                 a_requeued_run_waits_for_its_time,

@@ -62,6 +62,26 @@ pub(super) async fn nothing_is_claimed_before_its_time(backend: &dyn Backend) {
     }
 }
 
+pub(super) async fn when_something_waits_is_told_without_taking_it(backend: &dyn Backend) {
+    let setup = Setup::of(backend).await;
+    let host = setup.host("h").await;
+    let now = setup.clock.now().stored();
+    let due = || async { setup.next_due("default").await.must("say when something is due") };
+    setup.accept(NewRun::new("elsewhere", "").queue("elsewhere")).await;
+    assert_eq!(due().await, None, "nothing waits in this queue");
+    setup.accept(NewRun::new("later", "").not_before(now + 2 * MINUTE)).await;
+    setup.accept(NewRun::new("soon", "").not_before(now + MINUTE)).await;
+    assert_eq!(due().await, Some(now + MINUTE), "the first of those that are delayed");
+    setup.clock.advance(MINUTE);
+    assert_eq!(due().await, Some(now + MINUTE), "what is due may start now");
+    assert_eq!(due().await, Some(now + MINUTE), "a look takes nothing");
+    assert_eq!(next(&setup, host, 10).await, ["soon"], "what is due is claimed");
+    assert_eq!(due().await, Some(now + 2 * MINUTE), "what is claimed does not wait any more");
+    setup.accept(NewRun::new("at once", "")).await;
+    assert_eq!(due().await, Some(now + MINUTE), "what has no delay may start now");
+    refused!(setup.next_due("").await, StoreError::Invalid { .. }, "to look at a queue without a name");
+}
+
 pub(super) async fn what_became_due_takes_its_place_in_the_order(backend: &dyn Backend) {
     let setup = Setup::of(backend).await;
     let host = setup.host("h").await;

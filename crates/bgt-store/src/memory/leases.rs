@@ -1,7 +1,7 @@
 //! Hosts, and the leases that they hold on runs.
 
 use std::cmp::Reverse;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bgt_core::Status;
@@ -13,7 +13,7 @@ use crate::host::Expiry;
 use crate::rules::{Refusal, Step};
 use crate::{
     Adopt, Beat, Claim, Claimed, Heard, Held, HostId, HostRecord, Lease, LeaseStore, NewHost, Outcome,
-    Requeue, Result, StoreError, rules,
+    Requeue, Result, StoreError, limits, rules,
 };
 
 /// How many hosts are kept that have ended, or were not heard of for long, and hold nothing.
@@ -94,9 +94,18 @@ impl LeaseStore for MemoryStore {
         let wanted: Vec<Seq> = state.ready_in(&claim.queue).take(claim.limit.min(room)).collect();
         let runs: Result<_> = wanted.into_iter().map(|seq| state.claim(seq, claim.host, &now)).collect();
         let has_more = state.ready_in(&claim.queue).next().is_some();
-        let later = (claim.queue.clone(), i64::MIN, Seq::MIN)..;
-        let next = state.delayed.range(later).next().filter(|(queue, ..)| *queue == claim.queue);
-        Ok(Claimed { runs: runs?, has_more, next_due: next.map(|(_, due, _)| from_millis(*due)) })
+        let next_due = state.next_delayed(&claim.queue).map(from_millis);
+        Ok(Claimed { runs: runs?, has_more, next_due })
+    }
+
+    async fn next_due(&self, queue: &str) -> Result<Option<SystemTime>> {
+        limits::name("the queue", queue)?;
+        let (state, now) = self.state_now();
+        if state.ready_in(queue).next().is_some() {
+            return Ok(Some(now.stored()));
+        }
+        let next = state.next_delayed(queue);
+        Ok(next.map(|due| from_millis(due).max(now.stored())))
     }
 
     async fn held(&self, host: HostId) -> Result<Vec<Held>> {
@@ -147,6 +156,12 @@ impl LeaseStore for MemoryStore {
 }
 
 impl State {
+    /// When the first of those that are delayed is due, in milliseconds.
+    fn next_delayed(&self, queue: &str) -> Option<i64> {
+        let next = self.delayed.range((queue.to_owned(), i64::MIN, Seq::MIN)..).next();
+        next.filter(|(of, ..)| of == queue).map(|(_, due, _)| *due)
+    }
+
     fn ready_in(&self, queue: &str) -> impl Iterator<Item = Seq> {
         let first = (queue.to_owned(), Reverse(i32::MAX), Seq::MIN);
         let last = (queue.to_owned(), Reverse(i32::MIN), Seq::MAX);

@@ -1,7 +1,7 @@
 //! Hosts, and the leases that they hold on runs.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bgt_core::{RunId, Status};
@@ -15,8 +15,14 @@ use crate::host::Expiry;
 use crate::rules::{Refusal, Step};
 use crate::{
     Adopt, Beat, Claim, Claimed, Heard, Held, HostId, HostRecord, Lease, LeaseStore, NewHost, Outcome,
-    Requeue, Result, RunRecord, StoreError, rules,
+    Requeue, Result, RunRecord, StoreError, limits, rules,
 };
+
+/// Whether a run of a queue may start.
+const READY: &str = "SELECT 1 FROM runs WHERE status = 'queued' AND ready = 1 AND queue = ?1 LIMIT 1";
+/// When the next of those may that may not yet.
+const NEXT_DUE: &str =
+    "SELECT min(not_before) FROM runs WHERE status = 'queued' AND ready = 0 AND queue = ?1";
 
 #[async_trait]
 impl LeaseStore for SqliteStore {
@@ -93,6 +99,22 @@ impl LeaseStore for SqliteStore {
     async fn claim(&self, claim: Claim) -> Result<Claimed> {
         claim.check()?;
         self.write(move |connection, now| take(connection, &claim, now)).await
+    }
+
+    async fn next_due(&self, queue: &str) -> Result<Option<SystemTime>> {
+        limits::name("the queue", queue)?;
+        let queue = queue.to_owned();
+        self.read(move |connection, now| {
+            let mut ready = connection.prepare_cached(READY)?;
+            if ready.exists([&queue])? {
+                return Ok(Some(from_millis(millis(now.wall))));
+            }
+            let due = connection
+                .prepare_cached(NEXT_DUE)?
+                .query_row([&queue], |row| row.get::<_, Option<i64>>(0))?;
+            Ok(due.map(|due| from_millis(due.max(millis(now.wall)))))
+        })
+        .await
     }
 
     async fn held(&self, host: HostId) -> Result<Vec<Held>> {
@@ -211,13 +233,9 @@ fn take(connection: &Connection, claim: &Claim, now: &Moment) -> Result<Claimed,
         }
         claimed.runs.push(hold(connection, (seq, run), claim.host)?);
     }
-    let mut more = connection
-        .prepare_cached("SELECT 1 FROM runs WHERE status = 'queued' AND ready = 1 AND queue = ?1 LIMIT 1")?;
-    claimed.has_more = more.exists([&claim.queue])?;
-    let mut next = connection.prepare_cached(
-        "SELECT min(not_before) FROM runs WHERE status = 'queued' AND ready = 0 AND queue = ?1",
-    )?;
-    let due = next.query_row([&claim.queue], |row| row.get::<_, Option<i64>>(0))?;
+    claimed.has_more = connection.prepare_cached(READY)?.exists([&claim.queue])?;
+    let due =
+        connection.prepare_cached(NEXT_DUE)?.query_row([&claim.queue], |row| row.get::<_, Option<i64>>(0))?;
     claimed.has_more |= due.is_some_and(|due| due <= millis(now.wall));
     claimed.next_due = due.map(from_millis);
     Ok(claimed)

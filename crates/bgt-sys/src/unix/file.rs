@@ -32,3 +32,7 @@ pub(crate) fn create_private(path: &Path) -> io::Result<()> {
 pub(crate) fn create_private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(path)
 }
+
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
+    std::fs::File::open(path)?.sync_all()
+}

@@ -1,0 +1,65 @@
+//! Runs of this process alone: tracked, and not durable.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bgt_core::{Cancel, Observer, Pattern, RunId, Status, Task};
+use tokio::sync::watch;
+
+/// A run that was started with [`Detached::detach_local`](crate::Detached::detach_local): it ends with this process.
+///
+/// Dropping it changes nothing for the run.
+#[derive(Clone)]
+pub struct LocalRun {
+    id: RunId,
+    cancel: Cancel,
+    status: watch::Receiver<Status>,
+}
+
+impl LocalRun {
+    pub(crate) fn start<T: Task + 'static>(task: T, observers: &[Arc<dyn Observer>]) -> Self {
+        let (id, cancel) = (RunId::new(), Cancel::new());
+        let (tell, status) = watch::channel(Status::Running);
+        let mut run = bgt_simple::run(task).id(id).pattern(Pattern::Detached).cancel(&cancel);
+        for observer in observers {
+            run = run.observer(observer.clone());
+        }
+        tokio::spawn(async move {
+            let _ = tell.send(run.report().await.status());
+        });
+        Self { id, cancel, status }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> RunId {
+        self.id
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        *self.status.borrow()
+    }
+
+    /// Asks it to stop, politely; asked again, by force.
+    pub fn cancel(&self) {
+        self.cancel.cancel();
+    }
+
+    /// Waits until it is over. [`Lost`](Status::Lost) if its runtime was shut down before.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel-safe: the run goes on.
+    pub async fn wait(&self) -> Status {
+        let mut status = self.status.clone();
+        status.wait_for(|status| status.is_final()).await.map_or(Status::Lost, |status| *status)
+    }
+}
+
+impl fmt::Debug for LocalRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalRun").field("id", &self.id).field("status", &self.status()).finish()
+    }
+}
