@@ -92,9 +92,9 @@ async fn a_panic_of_the_users_reaches_no_caller_and_costs_no_place() {
         for n in 0..20 {
             let lease = soon(pool.acquire()).await.unwrap_or_else(|error| panic!("{place:?}, {n}: {error}"));
             if n % 2 == 0 {
-                lease.release()
+                lease.release();
             } else {
-                drop(lease)
+                drop(lease);
             }
             settled().await;
         }
@@ -187,7 +187,7 @@ async fn who_comes_while_the_keeper_looks_gets_what_is_looked_at() {
     go_on.send(()).unwrap();
     soon(async {
         if waits {
-            caller.await.unwrap().release()
+            caller.await.unwrap().release();
         }
     })
     .await;
