@@ -7,7 +7,7 @@ use std::fmt;
 use crate::secret::Word;
 
 /// By which `bgt-sys` finds the descendants of a program, on Linux.
-const RESERVED: &str = "BGT_TREE";
+pub(crate) const RESERVED: &str = "BGT_TREE";
 
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Environment {

@@ -48,6 +48,7 @@ mod stream;
 mod supervise;
 mod tail;
 mod task;
+mod warm;
 
 pub use bgt_core::{CancelReason, Context, Error, ErrorKind, Polite, Stop, Task, TaskError};
 pub use bgt_sys::Usage;
@@ -64,3 +65,4 @@ pub use redirect::Redirect;
 pub use secret::Secret;
 pub use session::{Session, SessionInput, SessionOutput, SessionProgram};
 pub use stdin::{LiveStdin, Stdin, StdinWriter};
+pub use warm::{Order, Prestarted, Started, Starter, Zygote, ZygoteDoor};

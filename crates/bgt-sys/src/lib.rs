@@ -50,6 +50,7 @@ mod quote;
 mod stdio;
 mod timer;
 mod variable;
+mod zygote;
 
 #[cfg(unix)]
 mod unix;
@@ -71,3 +72,4 @@ pub use quote::quote;
 pub use stdio::{Asked, Input, Output, Signal, SpawnOptions, Spawned};
 pub use timer::{Timer, steady};
 pub use variable::variable_key;
+pub use zygote::{Zygote, ZygoteParts};

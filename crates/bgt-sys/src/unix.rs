@@ -18,6 +18,8 @@ mod timer;
 #[cfg(target_os = "linux")]
 mod timerfd;
 mod watch;
+#[cfg(target_os = "linux")]
+mod zygote;
 
 pub(crate) use boot::{boot_id, since_boot};
 pub use child::Child;
@@ -25,6 +27,8 @@ pub(crate) use file::{create_private, create_private_folder, file_id};
 pub use pipe::{PipeReader, PipeWriter};
 pub use spawn::spawn;
 pub(crate) use timer::{Timer, steady};
+#[cfg(target_os = "linux")]
+pub use zygote::Zygote;
 
 /// Whether a file is one of the aliases by which Windows offers to install a program instead of running it. Never,
 /// on Unix.
