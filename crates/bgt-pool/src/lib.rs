@@ -59,6 +59,8 @@
 
 mod error;
 mod resource;
+#[cfg(feature = "process")]
+mod script;
 #[cfg(feature = "serve")]
 mod serve;
 #[cfg(feature = "process")]
@@ -70,6 +72,9 @@ pub use error::{BuildError, PoolError};
 pub use resource::{
     Backoff, Drained, Factory, Lease, Leased, Managed, Metrics, Pool, PoolBuilder, Retired, factory,
 };
+#[cfg(feature = "process")]
+#[cfg_attr(docsrs, doc(cfg(feature = "process")))]
+pub use script::{Isolation, ScriptError, ScriptMetrics, ScriptPool, ScriptPoolBuilder, ScriptRun, Warmth};
 #[cfg(feature = "serve")]
 #[cfg_attr(docsrs, doc(cfg(feature = "serve")))]
 pub use serve::{is_worker, serve};

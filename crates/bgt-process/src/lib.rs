@@ -50,6 +50,7 @@ mod stream;
 mod supervise;
 mod tail;
 mod task;
+mod warm;
 
 pub use bgt_core::{CancelReason, Context, Error, ErrorKind, Polite, Stop, Task, TaskError};
 pub use bgt_sys::Usage;
@@ -69,3 +70,4 @@ pub use stdin::{LiveStdin, Stdin, StdinWriter};
 #[cfg(feature = "serde")]
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 pub use stored::StoredCommand;
+pub use warm::{Order, Prestarted, Started, Starter, Zygote, ZygoteDoor};

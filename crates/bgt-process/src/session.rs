@@ -120,6 +120,14 @@ impl Command {
 }
 
 impl SessionInput {
+    pub(crate) fn new(pipe: PipeWriter) -> Self {
+        Self(pipe)
+    }
+
+    pub(crate) fn into_pipe(self) -> PipeWriter {
+        self.0
+    }
+
     /// Writes everything, waiting while the program does not read.
     ///
     /// # Errors
@@ -142,6 +150,10 @@ impl SessionInput {
 }
 
 impl SessionOutput {
+    pub(crate) fn new(stream: Stream, secrets: Values) -> Self {
+        Self { stream, secrets }
+    }
+
     /// Waits for the next piece of output, as it came; `None` at the end, and whenever it is asked again.
     ///
     /// # Cancel safety
@@ -176,6 +188,10 @@ impl fmt::Debug for SessionOutput {
 }
 
 impl SessionProgram {
+    pub(crate) fn new(child: Child, stop: Stop) -> Self {
+        Self { child, stop }
+    }
+
     /// The program's process id.
     #[must_use]
     pub fn pid(&self) -> u32 {

@@ -11,14 +11,26 @@ use crate::feed::Feed;
 use crate::prepare::Prepared;
 use crate::running::Running;
 use crate::stopping::How;
+use crate::warm::Starter;
 use crate::{Command, CommandError, Output, StopHow, tail};
 
 impl Command {
     /// Runs the program once, to its end.
     pub(crate) async fn output(&self, cx: Context) -> Result<Output, TaskError> {
+        self.supervised(cx, None).await
+    }
+
+    pub(crate) async fn supervised(
+        &self,
+        cx: Context,
+        starter: Option<&dyn Starter>,
+    ) -> Result<Output, TaskError> {
         let mut prepared = self.prepare(cx.sink().is_some()).await.map_err(CommandError::into_task_error)?;
         let started = Instant::now();
-        let (spawned, feed) = self.start(&mut prepared).await.map_err(CommandError::into_task_error)?;
+        let (spawned, feed) = match starter {
+            None => self.start(&mut prepared).await.map_err(CommandError::into_task_error)?,
+            Some(starter) => Box::pin(self.start_by(starter, &mut prepared)).await?,
+        };
         let pid = spawned.child.id();
         cx.notify(EventKind::Spawned { pid });
         tracing::Span::current().record("pid", pid);

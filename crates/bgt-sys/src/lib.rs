@@ -52,6 +52,7 @@ mod quote;
 mod stdio;
 mod timer;
 mod variable;
+mod zygote;
 
 #[cfg(unix)]
 mod unix;
@@ -75,3 +76,4 @@ pub use quote::quote;
 pub use stdio::{Asked, Input, Output, Signal, SpawnOptions, Spawned};
 pub use timer::{Timer, steady};
 pub use variable::variable_key;
+pub use zygote::{Zygote, ZygoteParts};

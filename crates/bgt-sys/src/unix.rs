@@ -20,6 +20,8 @@ mod timer;
 #[cfg(target_os = "linux")]
 mod timerfd;
 mod watch;
+#[cfg(target_os = "linux")]
+mod zygote;
 
 pub use apart::Apart;
 pub(crate) use apart::{Knocks, kill, leave_session, own_program, start_apart, started};
@@ -30,6 +32,8 @@ pub(crate) use lock::try_lock;
 pub use pipe::{PipeReader, PipeWriter};
 pub use spawn::spawn;
 pub(crate) use timer::{Timer, steady};
+#[cfg(target_os = "linux")]
+pub use zygote::Zygote;
 
 /// Whether a file is one of the aliases by which Windows offers to install a program instead of running it. Never,
 /// on Unix.

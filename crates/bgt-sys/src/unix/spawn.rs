@@ -54,9 +54,9 @@ pub fn spawn(command: &mut Command, options: &SpawnOptions) -> io::Result<Spawne
 
 /// A stream as the program gets it; the host's own where there is none.
 pub(super) type Theirs = Option<OwnedFd>;
-type Ours = Option<OwnedFd>;
+pub(super) type Ours = Option<OwnedFd>;
 
-fn start(
+pub(super) fn start(
     command: &mut Command,
     options: &SpawnOptions,
     strays: &Strays,
@@ -80,7 +80,7 @@ fn start(
     Ok(Pid::from_child(&child?))
 }
 
-fn input(input: &Input) -> io::Result<(Theirs, Ours)> {
+pub(super) fn input(input: &Input) -> io::Result<(Theirs, Ours)> {
     Ok(match input {
         Input::Null => (Some(null()?), None),
         Input::Inherit => (None, None),
@@ -92,7 +92,7 @@ fn input(input: &Input) -> io::Result<(Theirs, Ours)> {
     })
 }
 
-fn outputs(stdout: &Output, stderr: &Output) -> io::Result<(Theirs, Theirs, Ours, Ours)> {
+pub(super) fn outputs(stdout: &Output, stderr: &Output) -> io::Result<(Theirs, Theirs, Ours, Ours)> {
     let (theirs_out, ours_out) = output(stdout)?;
     if let Output::Combined = stderr {
         let both = match &theirs_out {
@@ -117,7 +117,7 @@ fn output(output: &Output) -> io::Result<(Theirs, Ours)> {
     })
 }
 
-fn null() -> io::Result<OwnedFd> {
+pub(super) fn null() -> io::Result<OwnedFd> {
     use rustix::fs::{Mode, OFlags, open};
     Ok(open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?)
 }

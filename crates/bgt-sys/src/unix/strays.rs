@@ -73,6 +73,8 @@ mod linux {
     #[derive(Debug, Default)]
     pub(in super::super) struct Strays {
         token: Box<str>,
+        /// How much longer than that the variable is to be, so that another token has room in its place.
+        room: usize,
         found: Vec<Stray>,
         /// How many of them were killed.
         killed: usize,
@@ -91,6 +93,11 @@ mod linux {
             Self { token: token().into(), ..Self::default() }
         }
 
+        /// The same for a zygote, whose children put a token of their own in the place of this one.
+        pub(in super::super) fn with_room() -> Self {
+            Self { room: 16, ..Self::new() }
+        }
+
         /// The variable that the program is to have.
         pub(in super::super) fn marker(&self) -> Option<(&'static str, OsString)> {
             let mut marker = std::env::var_os(MARKER).unwrap_or_default();
@@ -98,6 +105,8 @@ mod linux {
                 marker.push(":");
             }
             marker.push(&*self.token);
+            // Tokens that are empty are nobody's.
+            marker.push(":".repeat(self.room));
             Some((MARKER, marker))
         }
 

@@ -1,0 +1,141 @@
+//! Which way a script is started.
+
+use std::io;
+use std::sync::Arc;
+
+use bgt_core::{TaskError, async_trait};
+use bgt_process::{Order, Prestarted, Started, Starter};
+
+use super::error::{NotWarm, ScriptError};
+use super::hearth::Hearth;
+use super::isolation::Isolation;
+use super::words::words;
+
+#[derive(Clone, Debug)]
+pub(super) struct Way {
+    pub(super) hearth: Arc<Hearth>,
+    pub(super) isolation: Isolation,
+    pub(super) refuse_cold: bool,
+}
+
+/// What came of one way.
+enum Tried {
+    Started(Started),
+    /// The script has not begun.
+    Not(NotWarm),
+    Failed(ScriptError),
+}
+
+impl Way {
+    async fn by_zygote(&self, order: &Order<'_>, script: &[u8], words: &[u8]) -> Tried {
+        let environment = order.environment();
+        let fire = self.hearth.fire(order, &environment);
+        let mut last = NotWarm::default();
+        // The first one may have gone at this very moment.
+        for _ in 0..2 {
+            let zygote = match self.hearth.zygote(&fire).await {
+                Ok(zygote) => zygote,
+                Err(why) => return Tried::Not(why),
+            };
+            match zygote.birth(order, script, words).await {
+                Ok(started) => return Tried::Started(started),
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    fire.give_up(&zygote);
+                    return Tried::Failed(ScriptError::Stuck { pid: zygote.pid });
+                }
+                Err(error) => {
+                    last = NotWarm::new(format!("the warm interpreter did not start it: {error}"));
+                    if error.raw_os_error().is_some_and(|_| zygote.is_good()) {
+                        // It says what is wrong: the folder has gone, or there is no room for another process.
+                        break;
+                    }
+                    fire.give_up(&zygote);
+                }
+            }
+        }
+        Tried::Not(last)
+    }
+
+    async fn by_prestarted(&self, order: &Order<'_>, words: &[u8]) -> Tried {
+        if !Prestarted::suits(order) {
+            let why = "a prestarted interpreter has pipes, and this command sends a stream elsewhere";
+            return Tried::Not(NotWarm::new(why));
+        }
+        let environment = order.environment();
+        let fire = self.hearth.fire(order, &environment);
+        let mut last = NotWarm::default();
+        for _ in 0..2 {
+            let ready = match self.hearth.prestarted(&fire).await {
+                Ok(ready) => ready,
+                Err(why) => return Tried::Not(why),
+            };
+            match ready.interpreter.take_on(order, words).await {
+                Ok(started) => return Tried::Started(started),
+                Err(error) => last = NotWarm::new(format!("the warm interpreter did not start it: {error}")),
+            }
+        }
+        Tried::Not(last)
+    }
+}
+
+#[async_trait]
+impl Starter for Way {
+    async fn start(&self, order: Order<'_>) -> Result<Started, TaskError> {
+        let tally = &self.hearth.tally;
+        let mut why = None::<NotWarm>;
+        if self.isolation != Isolation::Cold {
+            let wanted = match order.python_script() {
+                Some((script, args)) => {
+                    let words = words(&order, script.as_os_str(), &args, &order.environment());
+                    Ok((script.as_os_str().as_encoded_bytes().to_vec(), words))
+                }
+                None => Err(NotWarm::new("it is no script for Python")),
+            };
+            match wanted {
+                Err(not) => {
+                    tally.started(Isolation::Cold, Some(&not.why));
+                    return order.cold().await;
+                }
+                Ok((script, words)) => {
+                    let ways = [Isolation::Zygote, Isolation::Prestarted];
+                    for way in ways.into_iter().filter(|way| *way as usize >= self.isolation as usize) {
+                        let tried = match way {
+                            Isolation::Zygote => self.by_zygote(&order, &script, &words).await,
+                            _ => self.by_prestarted(&order, &words).await,
+                        };
+                        match tried {
+                            Tried::Started(started) => {
+                                tally.started(way, why.as_ref().map(|not| &*not.why));
+                                return Ok(started);
+                            }
+                            Tried::Failed(error) => return Err(error.into_task_error()),
+                            Tried::Not(not) => why = why.or(Some(not)),
+                        }
+                    }
+                }
+            }
+        }
+        match why {
+            Some(NotWarm { why, tail }) if self.refuse_cold => {
+                Err(ScriptError::NotWarm { why, tail }.into_task_error())
+            }
+            why => {
+                tally.started(Isolation::Cold, why.as_ref().map(|not| &*not.why));
+                order.cold().await
+            }
+        }
+    }
+
+    async fn get_ready(&self, order: Order<'_>) -> Result<(), TaskError> {
+        if self.isolation == Isolation::Cold || order.python_script().is_none() {
+            return Ok(());
+        }
+        let environment = order.environment();
+        let fire = self.hearth.fire(&order, &environment);
+        let made = match self.isolation {
+            Isolation::Zygote => self.hearth.zygote(&fire).await.map(drop),
+            _ => self.hearth.stock(&fire).await,
+        };
+        made.map_err(|NotWarm { why, tail }| ScriptError::NotWarm { why, tail }.into_task_error())
+    }
+}

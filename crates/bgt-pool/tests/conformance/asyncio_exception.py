@@ -1,0 +1,4 @@
+import asyncio
+async def main():
+    raise KeyError('lost')
+asyncio.run(main())

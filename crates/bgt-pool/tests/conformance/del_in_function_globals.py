@@ -1,0 +1,6 @@
+class Loud:
+    def __del__(self):
+        print('gone', helper())
+def helper():
+    return 42
+thing = Loud()

@@ -1,0 +1,5 @@
+import sys
+def hook(kind, value, trace):
+    raise TypeError('the hook itself')
+sys.excepthook = hook
+raise OSError('first')

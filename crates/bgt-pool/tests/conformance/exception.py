@@ -1,0 +1,6 @@
+def outer():
+    inner()
+def inner():
+    raise ValueError('no such row')
+print('before')
+outer()

@@ -1,0 +1,3 @@
+def down():
+    down()
+down()

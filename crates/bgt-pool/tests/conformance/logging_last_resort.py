@@ -1,0 +1,3 @@
+import logging
+logging.warning('through basicConfig')
+logging.getLogger('other').error('again')

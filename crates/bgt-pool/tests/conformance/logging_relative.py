@@ -1,0 +1,3 @@
+import logging
+record = logging.makeLogRecord({})
+print(record.relativeCreated < 5000)

@@ -1,0 +1,4 @@
+import os, sys
+print('lost')
+print('kept', flush=True)
+os.abort()

@@ -1,0 +1,3 @@
+# env: PYTHONWARNINGS=default
+open(__file__)
+print('x')

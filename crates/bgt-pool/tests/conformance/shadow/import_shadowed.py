@@ -1,0 +1,3 @@
+# shadow
+import json
+print(json.WHO)

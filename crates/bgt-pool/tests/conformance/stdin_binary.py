@@ -1,0 +1,3 @@
+# stdin: a\r\nb\x00c
+import sys
+print(sys.stdin.buffer.read())

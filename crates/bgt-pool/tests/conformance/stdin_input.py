@@ -1,0 +1,4 @@
+# stdin: Ada\n
+name = input('name? ')
+print('hello', name)
+input()

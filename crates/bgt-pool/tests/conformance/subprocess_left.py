@@ -1,0 +1,3 @@
+import subprocess, sys
+subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])
+print('left')

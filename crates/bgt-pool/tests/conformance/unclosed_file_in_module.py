@@ -1,0 +1,3 @@
+import json
+json.KEPT = open('in a module.txt', 'w')
+json.KEPT.write('held by a module')

@@ -1,0 +1,3 @@
+file = open('unflushed.txt', 'w')
+file.write('kept')
+raise ValueError

@@ -1,0 +1,2 @@
+# -*- coding: latin-1 -*-
+print('\xe4 \u2713')
