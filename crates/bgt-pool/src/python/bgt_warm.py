@@ -1,6 +1,6 @@
 """Becomes a Python script that somebody orders, with the interpreter started and the imports done.
 
-Run as `python -c THIS prestarted|zygote COUNT SCRIPT... MODULE...`. As `prestarted` it becomes one script itself: a frame on
+Run as `python -c THIS prestarted|zygote MODULE...`. As `prestarted` it becomes one script itself: a frame on
 stdin orders it. As `zygote` it forks for each order that comes through the socket that is its stdin. Needs nothing but
 Python 3.8, and as a zygote ctypes and Linux.
 """
@@ -16,7 +16,7 @@ import os
 if sys.path and sys.path[0] == "":
     del sys.path[0]
 
-READY, FORKED, FAILED = b"R", b"F", b"E"
+READY, FORKED, FAILED, THREADS = b"R", b"F", b"E", b"T"
 NO_STDIN, NO_STDOUT, NO_STDERR, COMBINED = 1, 2, 4, 8
 
 
@@ -160,7 +160,11 @@ class Order:
             beside = {name.partition(".")[0] for name in os.listdir(sys.path[0])}
         except OSError:
             return
-        mine = {name for name in beside if name in sys.modules and name not in FRESH}
+        finders = sys.path_importer_cache.copy()
+        mine = {name for name in beside if name in sys.modules and name not in FRESH and is_shadowed(name)}
+        # A script finds what it has written itself, even if that was only now.
+        sys.path_importer_cache.clear()
+        sys.path_importer_cache.update(finders)
         if mine:
             for name in [name for name in sys.modules if name.partition(".")[0] in mine]:
                 del sys.modules[name]
@@ -181,6 +185,20 @@ class Order:
         space["__cached__"] = None
         sys.modules["__main__"] = main
         return space
+
+
+def is_shadowed(name):
+    """Whether `import` finds another module of this name beside the script: no data file, no folder of data."""
+    origin = getattr(getattr(sys.modules[name], "__spec__", None), "origin", None)
+    if origin in ("built-in", "frozen"):
+        return False
+    try:
+        found = sys.modules["_frozen_importlib_external"].PathFinder.find_spec(name, sys.path[:1])
+    except Exception:
+        return True
+    if found is None or found.loader is None or not found.origin:
+        return False
+    return origin is None or os.path.realpath(found.origin) != os.path.realpath(origin)
 
 
 def renew(name, fd):
@@ -217,6 +235,9 @@ def freshen():
     if process is not None:
         process.ORIGINAL_DIR = os.path.abspath(os.getcwd())
         process._current_process._config["authkey"] = process.AuthenticationString(os.urandom(32))
+    tempfile = loaded("tempfile")
+    if tempfile is not None:
+        tempfile.tempdir = None
     numpy = loaded("numpy.random")
     if numpy is not None:
         numpy.seed()
@@ -356,7 +377,7 @@ def leave(status, interrupted, loaded):
 class Zygote:
     """Forks so that what is born is a child of whoever started this process."""
 
-    def __init__(self, modules, scripts):
+    def __init__(self, modules):
         import ctypes
         import gc
         import select
@@ -388,9 +409,9 @@ class Zygote:
         self.living = []
         stamps = preload(modules)
         if len(os.listdir("/proc/self/task")) > 1:
-            raise RuntimeError("a preloaded module has started threads, which do not survive a fork")
-        for script in scripts:
-            code_of(script)
+            # They do not survive a fork. That will be no different until the modules are.
+            self.door.send(THREADS + stamps)
+            os._exit(0)
         self.loaded = frozenset(sys.modules)
         gc.collect()
         gc.freeze()
@@ -489,15 +510,13 @@ class Zygote:
         return order, code, self.loaded
 
 
-def prestarted(modules, scripts):
+def prestarted(modules):
     stdin, stdout = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
     stamps = preload(modules)
-    for script in scripts:
-        code_of(script)
     os.dup2(stdin, 0)
     os.dup2(stdout, 1)
     os.close(stdin)
@@ -522,14 +541,13 @@ def prestarted(modules, scripts):
 
 
 def begin():
-    mode, count = sys.argv[1], int(sys.argv[2])
-    scripts, modules = sys.argv[3 : 3 + count], sys.argv[3 + count :]
+    mode, modules = sys.argv[1], sys.argv[2:]
     if sys.version_info < (3, 8):
         raise RuntimeError("warm scripts need Python 3.8")
     if mode == "zygote":
-        order, code, loaded = Zygote(modules, scripts).serve()
+        order, code, loaded = Zygote(modules).serve()
     else:
-        order, code, loaded = prestarted(modules, scripts)
+        order, code, loaded = prestarted(modules)
     order.set_environment()
     if code is None:
         order.become_cold()

@@ -32,7 +32,6 @@ impl ScriptPoolBuilder {
         let name: Arc<str> = Arc::from(&*Task::name(&command));
         let settings = Settings {
             preload: Vec::new(),
-            scripts: Vec::new(),
             matters: Vec::new(),
             spare: available_parallelism().map_or(4, usize::from),
             limit: Duration::from_secs(30),
@@ -63,8 +62,12 @@ impl ScriptPoolBuilder {
     /// warm.
     ///
     /// Choose those that cost and that do nothing but define: what they print while they are imported goes to the log, and
-    /// what they look at then is what the pool was started with. Files that they came from are watched: when one changes, so
-    /// does the interpreter.
+    /// of the environment they see then what [matters](Self::depends_on), and nothing else of a run. Files that they came from
+    /// are watched: when one changes, so does the interpreter.
+    ///
+    /// A module that starts threads while it is imported cannot be forked: then interpreters are
+    /// [prestarted](Isolation::Prestarted). `numpy` is one of these where its OpenBLAS may use several processors; with
+    /// `OPENBLAS_NUM_THREADS=1` in the command's environment it is not.
     pub fn preload(mut self, modules: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.settings.preload.extend(modules.into_iter().map(Into::into));
         self
@@ -115,8 +118,9 @@ impl ScriptPoolBuilder {
         self
     }
 
-    /// Adds environment variables that a preloaded module looks at while it is imported: runs in which they differ do not
-    /// share an interpreter. Those that Python itself, the C library and well-known modules look at are known.
+    /// Adds environment variables that a preloaded module looks at while it is imported: it sees them, and runs in which they
+    /// differ do not share an interpreter. Those that Python itself, the C library and well-known modules look at are known;
+    /// all others come with the script.
     pub fn depends_on(mut self, variables: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
         self.settings.matters.extend(variables.into_iter().map(|name| name.as_ref().to_owned()));
         self

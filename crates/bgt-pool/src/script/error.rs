@@ -2,6 +2,8 @@
 
 use bgt_core::{ErrorKind, TaskError};
 
+use super::stamp::Stamps;
+
 /// Why a script was not run. In the [`Error`](bgt_core::Error) of a run it is found with
 /// [`find`](bgt_core::Error::find); all else that can go wrong is a [`CommandError`](crate::CommandError), as in a run
 /// without a pool, or a [`PoolError`](crate::PoolError).
@@ -9,7 +11,9 @@ use bgt_core::{ErrorKind, TaskError};
 #[non_exhaustive]
 pub enum ScriptError {
     /// No interpreter could be made warm, and the pool is to refuse instead of running cold.
-    #[error("no interpreter is warm: {why}; look at what is preloaded, or leave out .refuse_cold()")]
+    #[error(
+        "no interpreter is warm: {why}; look at what is preloaded, and at what that looks for in its environment"
+    )]
     NotWarm {
         /// What was wrong.
         why: String,
@@ -40,11 +44,23 @@ impl ScriptError {
 pub(super) struct NotWarm {
     pub(super) why: String,
     pub(super) tail: String,
+    /// It will be no different for as long as these files are what they are.
+    pub(super) lasts: Option<Stamps>,
 }
 
 impl NotWarm {
     pub(super) fn new(why: impl Into<String>) -> Self {
-        Self { why: why.into(), tail: String::new() }
+        Self { why: why.into(), ..Self::default() }
+    }
+
+    pub(super) fn closed() -> Self {
+        Self::new("the pool was drained")
+    }
+
+    /// Who forks must have no other threads: what they hold would be held for ever in what is born.
+    pub(super) fn threads(stamps: Stamps) -> Self {
+        let why = "a preloaded module has started threads, which do not survive a fork";
+        Self { lasts: Some(stamps), ..Self::new(why) }
     }
 
     /// Of one that has ended instead: the last line that it printed says most.
@@ -53,6 +69,6 @@ impl NotWarm {
             Some(line) => format!("it ended before it was ready: {line}"),
             None => "it ended before it was ready".to_owned(),
         };
-        Self { why, tail }
+        Self { why, tail, lasts: None }
     }
 }

@@ -26,10 +26,12 @@ const WARM: &str = include_str!("../python/bgt_warm.py");
 /// not used for the longest time.
 const FIRES: usize = 8;
 
+/// How often a shelf is filled anew because somebody takes from it while it is filled.
+const ATTEMPTS: usize = 8;
+
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) preload: Vec<String>,
-    pub(super) scripts: Vec<PathBuf>,
     pub(super) matters: Vec<OsString>,
     pub(super) spare: usize,
     pub(super) limit: Duration,
@@ -40,53 +42,62 @@ pub(super) struct Hearth {
     settings: Settings,
     pub(super) tally: Tally,
     pub(super) minders: TaskTracker,
-    fires: Mutex<HashMap<Key, (Instant, Arc<Fire>)>>,
+    /// None after it was put out.
+    fires: Mutex<Option<Fires>>,
 }
+
+type Fires = HashMap<Key, (Instant, Arc<Fire>)>;
 
 impl Hearth {
     pub(super) fn new(settings: Settings, isolation: Isolation) -> Self {
         let tally = Tally::new(isolation);
-        Self { settings, tally, minders: TaskTracker::new(), fires: Mutex::default() }
+        Self { settings, tally, minders: TaskTracker::new(), fires: Mutex::new(Some(HashMap::new())) }
     }
 
-    fn fires(&self) -> std::sync::MutexGuard<'_, HashMap<Key, (Instant, Arc<Fire>)>> {
+    fn fires(&self) -> std::sync::MutexGuard<'_, Option<Fires>> {
         self.fires.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The fire for this order.
-    pub(super) fn fire(&self, order: &Order<'_>, environment: &[(OsString, OsString)]) -> Arc<Fire> {
+    /// The fire for this order; none after they were put out.
+    pub(super) fn fire(&self, order: &Order<'_>, environment: &[(OsString, OsString)]) -> Option<Arc<Fire>> {
         let key = Key::new(order.program(), environment, &self.settings.matters);
         let now = Instant::now();
         let mut gone = None;
-        let mut fires = self.fires();
+        let mut guard = self.fires();
+        let fires = guard.as_mut()?;
         if let Some((used, fire)) = fires.get_mut(&key) {
             *used = now;
-            return fire.clone();
+            return Some(fire.clone());
         }
         if fires.len() >= FIRES {
             let oldest = fires.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| key.clone());
             gone = oldest.and_then(|key| fires.remove(&key));
         }
-        let fire = Arc::new(Fire::new(key.program.clone(), environment.to_vec()));
+        let fire = Arc::new(Fire::new(key.program.clone(), key.environment()));
         fires.insert(key, (now, fire.clone()));
-        drop(fires);
+        drop(guard);
         drop(gone);
-        fire
+        Some(fire)
     }
 
-    /// Lets all of them go out.
+    /// Lets all of them go out, for good.
     pub(super) fn put_out(&self) {
-        let fires = std::mem::take(&mut *self.fires());
+        let fires = self.fires().take();
         drop(fires);
+    }
+
+    pub(super) fn is_out(&self) -> bool {
+        self.fires().is_none()
     }
 
     pub(super) fn waiting(&self) -> usize {
-        self.fires().values().map(|(_, fire)| fire.shelf.waiting()).sum()
+        self.fires().iter().flatten().map(|(_, (_, fire))| fire.shelf.waiting()).sum()
     }
 
     pub(super) fn zygotes(&self) -> Vec<u32> {
         let fires = self.fires();
-        let zygotes = fires.values().filter_map(|(_, fire)| fire.burning().map(|zygote| zygote.pid));
+        let zygotes =
+            fires.iter().flatten().filter_map(|(_, (_, fire))| fire.burning().map(|zygote| zygote.pid));
         zygotes.collect()
     }
 
@@ -94,8 +105,6 @@ impl Hearth {
         let settings = &self.settings;
         Command::new(&fire.program)
             .args(["-c", WARM, mode])
-            .arg(settings.scripts.len().to_string())
-            .args(&settings.scripts)
             .args(&settings.preload)
             .env_clear()
             .envs(fire.environment.iter().map(|(name, value)| (name, value)))
@@ -111,7 +120,7 @@ impl Hearth {
         if let Some(zygote) = fire.burning().filter(|zygote| zygote.is_good()) {
             return Ok(zygote);
         }
-        fire.may_try()?;
+        fire.may_try(Isolation::Zygote)?;
         let (hearth, fire) = (self.clone(), fire.clone());
         let made = tokio::spawn(async move {
             let _turn = turn;
@@ -123,7 +132,7 @@ impl Hearth {
             let made = made
                 .unwrap_or_else(|_| Err(NotWarm::new(format!("it was not ready within {limit:?}"))))
                 .map(Arc::new);
-            hearth.note(&fire, made.as_ref().err());
+            hearth.note(&fire, Isolation::Zygote, made.as_ref().err());
             fire.set(made.as_ref().ok().cloned());
             made
         });
@@ -134,7 +143,7 @@ impl Hearth {
     pub(super) async fn prestarted(self: &Arc<Self>, fire: &Arc<Fire>) -> Result<Ready, NotWarm> {
         let taken = fire.shelf.take().await;
         if taken.is_none() {
-            fire.may_try()?;
+            fire.may_try(Isolation::Prestarted)?;
         }
         self.restock(fire);
         match taken {
@@ -143,7 +152,7 @@ impl Hearth {
                 let command = self.command(fire, "prestarted");
                 let stamps = Stamps::of(&fire.program);
                 let made = shelf::within(self.settings.limit, &command, stamps).await;
-                self.note(fire, made.as_ref().err());
+                self.note(fire, Isolation::Prestarted, made.as_ref().err());
                 made
             }
         }
@@ -151,39 +160,38 @@ impl Hearth {
 
     /// Makes as many as are missing, in the background.
     fn restock(self: &Arc<Self>, fire: &Arc<Fire>) {
-        for _ in 0..fire.shelf.missing(self.settings.spare) {
+        for place in fire.shelf.missing(self.settings.spare) {
             let (hearth, fire) = (Arc::downgrade(self), fire.clone());
             let command = self.command(&fire, "prestarted");
             let limit = self.settings.limit;
             self.minders.spawn(async move {
                 let made = shelf::within(limit, &command, Stamps::of(&fire.program)).await;
                 if let Some(hearth) = hearth.upgrade() {
-                    hearth.note(&fire, made.as_ref().err());
+                    hearth.note(&fire, Isolation::Prestarted, made.as_ref().err());
                 }
-                fire.shelf.made(made.ok());
+                place.fill(made.ok());
             });
         }
     }
 
-    /// Waits until as many wait as are to.
+    /// Waits until as many wait as are to, whoever makes them.
     pub(super) async fn stock(self: &Arc<Self>, fire: &Arc<Fire>) -> Result<(), NotWarm> {
-        for _ in 0..fire.shelf.missing(self.settings.spare) {
-            let command = self.command(fire, "prestarted");
-            let made = shelf::within(self.settings.limit, &command, Stamps::of(&fire.program)).await;
-            let failed = made.as_ref().err().cloned();
-            self.note(fire, failed.as_ref());
-            fire.shelf.made(made.ok());
-            if let Some(failed) = failed {
-                return Err(failed);
+        for _ in 0..ATTEMPTS {
+            self.restock(fire);
+            fire.shelf.made().await;
+            if fire.shelf.waiting() >= self.settings.spare {
+                return Ok(());
             }
+            fire.may_try(Isolation::Prestarted)?;
+            // Nothing was wrong: somebody has taken one meanwhile.
         }
         Ok(())
     }
 
-    fn note(&self, fire: &Fire, failed: Option<&NotWarm>) {
+    fn note(&self, fire: &Fire, way: Isolation, failed: Option<&NotWarm>) {
         let count = if failed.is_some() { &self.tally.not_warmed } else { &self.tally.warmed };
         count.fetch_add(1, Relaxed);
-        fire.note(failed);
+        fire.note(way, failed);
     }
 }
 
@@ -196,7 +204,8 @@ pub(super) struct Fire {
     /// Whose turn it is to make a zygote.
     turn: Arc<Turns<()>>,
     zygote: Mutex<Option<Arc<WarmZygote>>>,
-    trouble: Mutex<Option<Trouble>>,
+    /// Of each way its own: where no zygote can be made, an interpreter for one script can.
+    trouble: Mutex<[Option<Trouble>; 2]>,
 }
 
 #[derive(Debug)]
@@ -237,16 +246,16 @@ impl Fire {
     }
 
     /// Not for a while after it went wrong; who asks is told what it was.
-    fn may_try(&self) -> Result<(), NotWarm> {
-        match &*self.trouble() {
-            Some(trouble) if trouble.until > Instant::now() => Err(trouble.last.clone()),
+    fn may_try(&self, way: Isolation) -> Result<(), NotWarm> {
+        match &self.trouble()[way as usize] {
+            Some(trouble) if trouble.stands() => Err(trouble.last.clone()),
             _ => Ok(()),
         }
     }
 
     /// A second after the first failure, doubling up to half a minute.
-    fn note(&self, failed: Option<&NotWarm>) {
-        let mut trouble = self.trouble();
+    fn note(&self, way: Isolation, failed: Option<&NotWarm>) {
+        let trouble = &mut self.trouble()[way as usize];
         *trouble = failed.map(|last| {
             let pause = trouble.as_ref().map_or(Duration::from_secs(1), |trouble| trouble.pause * 2);
             let pause = pause.min(Duration::from_secs(30));
@@ -254,7 +263,16 @@ impl Fire {
         });
     }
 
-    fn trouble(&self) -> std::sync::MutexGuard<'_, Option<Trouble>> {
+    fn trouble(&self) -> std::sync::MutexGuard<'_, [Option<Trouble>; 2]> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Trouble {
+    fn stands(&self) -> bool {
+        match &self.last.lasts {
+            Some(files) => files.hold(),
+            None => self.until > Instant::now(),
+        }
     }
 }

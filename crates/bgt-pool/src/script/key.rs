@@ -17,12 +17,24 @@ impl Key {
         variables.sort();
         Self { program: program.to_owned(), variables }
     }
+
+    /// What the interpreter is started with: of the runs only what they have in common, so that none sees what is another's;
+    /// of the host only what a system needs to start programs.
+    pub(super) fn environment(&self) -> Vec<(OsString, OsString)> {
+        let host = NEEDED.iter().filter_map(|name| Some(((*name).into(), std::env::var_os(name)?)));
+        let mine = |name: &OsString| self.variables.iter().any(|(mine, _)| mine.eq_ignore_ascii_case(name));
+        host.filter(|(name, _)| !mine(name)).chain(self.variables.iter().cloned()).collect()
+    }
 }
+
+const NEEDED: [&str; 9] =
+    ["PATH", "PATHEXT", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "TEMP", "TMP", "TMPDIR"];
 
 /// Variables that the interpreter, the C library or well-known modules look at once, when they start.
 fn matters(name: &OsStr) -> bool {
     let name = name.to_string_lossy().to_ascii_uppercase();
-    const NAMES: [&str; 6] = ["HOME", "USERPROFILE", "APPDATA", "LANG", "LANGUAGE", "TZ"];
+    const NAMES: [&str; 7] =
+        ["HOME", "USERPROFILE", "APPDATA", "LANG", "LANGUAGE", "TZ", "__PYVENV_LAUNCHER__"];
     const BEGINNINGS: [&str; 11] = [
         "PYTHON",
         "LC_",
@@ -55,5 +67,14 @@ mod tests {
         assert_ne!(plain, key(&[("LANG", "C.UTF-8")], &[]));
         assert_ne!(plain, key(&[("LANG", "C"), ("PYTHONPATH", "/x")], &[]));
         assert_ne!(key(&[("MODEL", "1")], &["MODEL"]), key(&[("MODEL", "2")], &["MODEL"]));
+    }
+
+    #[test]
+    fn an_interpreter_is_started_with_nothing_of_a_single_run() {
+        let variables =
+            [("LANG", "C"), ("SECRET", "1"), ("PATH", "/theirs")].map(|(n, v)| (n.into(), v.into()));
+        let environment = Key::new(Path::new("/usr/bin/python3"), &variables, &[]).environment();
+        assert!(environment.contains(&("LANG".into(), "C".into())));
+        assert!(environment.iter().all(|(name, value)| name != "SECRET" && value != "/theirs"));
     }
 }

@@ -17,7 +17,7 @@ use super::builder::ScriptPoolBuilder;
 use super::isolation::{ScriptMetrics, Warmth};
 use super::run::ScriptRun;
 use super::starter::Way;
-use crate::{Drained, Pool, TaskError};
+use crate::{Drained, Pool, PoolError, TaskError};
 
 /// A pool in which Python scripts run as they are, in interpreters that are warm. Clones are the same pool.
 ///
@@ -96,12 +96,16 @@ impl ScriptPool {
     ///
     /// # Errors
     ///
-    /// What the command would be refused for, and [`ScriptError::NotWarm`](crate::ScriptError::NotWarm).
+    /// What the command would be refused for, [`ScriptError::NotWarm`](crate::ScriptError::NotWarm), and
+    /// [`PoolError::Closed`](crate::PoolError::Closed) after a drain.
     ///
     /// # Cancel safety
     ///
     /// Cancel-safe.
     pub async fn warm(&self) -> Result<(), TaskError> {
+        if self.way.hearth.is_out() {
+            return Err(PoolError::Closed { pool: self.name().into() }.into_task_error());
+        }
         self.command.rehearse(&self.way).await
     }
 

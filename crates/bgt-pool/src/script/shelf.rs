@@ -1,9 +1,11 @@
 //! Interpreters that have done their imports, each waiting to become one script.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bgt_process::{Command, Prestarted};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::error::NotWarm;
@@ -32,7 +34,14 @@ impl Ready {
 
 /// Those that wait, and how many are being made.
 #[derive(Debug, Default)]
-pub(super) struct Shelf(Mutex<Content>);
+pub(super) struct Shelf(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    content: Mutex<Content>,
+    /// One that was being made is there, or was given up.
+    made: Notify,
+}
 
 #[derive(Debug, Default)]
 struct Content {
@@ -40,38 +49,62 @@ struct Content {
     making: usize,
 }
 
-impl Shelf {
-    fn content(&self) -> std::sync::MutexGuard<'_, Content> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Where one will be that is being made. Dropped, it was given up.
+#[derive(Debug)]
+pub(super) struct Place(Arc<Inner>);
 
+impl Inner {
+    fn content(&self) -> std::sync::MutexGuard<'_, Content> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    pub(super) fn fill(self, ready: Option<Ready>) {
+        self.0.content().ready.extend(ready);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.content().making -= 1;
+        self.0.made.notify_waiters();
+    }
+}
+
+impl Shelf {
     /// One that is still good; the others are ended.
     pub(super) async fn take(&self) -> Option<Ready> {
         loop {
-            let mut ready = self.content().ready.pop_front()?;
+            let mut ready = self.0.content().ready.pop_front()?;
             if ready.stamps.hold() && ready.interpreter.is_there().await {
                 return Some(ready);
             }
         }
     }
 
-    /// How many are to be made, so that so many wait; they count as being made from now on.
-    pub(super) fn missing(&self, wanted: usize) -> usize {
-        let mut content = self.content();
+    /// Places for those that are to be made, so that so many wait.
+    pub(super) fn missing(&self, wanted: usize) -> Vec<Place> {
+        let mut content = self.0.content();
         let missing = wanted.saturating_sub(content.ready.len() + content.making);
         content.making += missing;
-        missing
+        (0..missing).map(|_| Place(self.0.clone())).collect()
     }
 
-    /// One that was being made is there, or was given up.
-    pub(super) fn made(&self, ready: Option<Ready>) {
-        let mut content = self.content();
-        content.making -= 1;
-        content.ready.extend(ready);
+    /// Waits until none is being made. Cancel-safe.
+    pub(super) async fn made(&self) {
+        loop {
+            let mut made = pin!(self.0.made.notified());
+            made.as_mut().enable();
+            if self.0.content().making == 0 {
+                return;
+            }
+            made.await;
+        }
     }
 
     pub(super) fn waiting(&self) -> usize {
-        self.content().ready.len()
+        self.0.content().ready.len()
     }
 }
 

@@ -29,7 +29,7 @@ enum Tried {
 impl Way {
     async fn by_zygote(&self, order: &Order<'_>, script: &[u8], words: &[u8]) -> Tried {
         let environment = order.environment();
-        let fire = self.hearth.fire(order, &environment);
+        let Some(fire) = self.hearth.fire(order, &environment) else { return Tried::Not(NotWarm::closed()) };
         let mut last = NotWarm::default();
         // The first one may have gone at this very moment.
         for _ in 0..2 {
@@ -62,7 +62,7 @@ impl Way {
             return Tried::Not(NotWarm::new(why));
         }
         let environment = order.environment();
-        let fire = self.hearth.fire(order, &environment);
+        let Some(fire) = self.hearth.fire(order, &environment) else { return Tried::Not(NotWarm::closed()) };
         let mut last = NotWarm::default();
         for _ in 0..2 {
             let ready = match self.hearth.prestarted(&fire).await {
@@ -116,7 +116,7 @@ impl Starter for Way {
             }
         }
         match why {
-            Some(NotWarm { why, tail }) if self.refuse_cold => {
+            Some(NotWarm { why, tail, .. }) if self.refuse_cold => {
                 Err(ScriptError::NotWarm { why, tail }.into_task_error())
             }
             why => {
@@ -131,11 +131,19 @@ impl Starter for Way {
             return Ok(());
         }
         let environment = order.environment();
-        let fire = self.hearth.fire(&order, &environment);
-        let made = match self.isolation {
-            Isolation::Zygote => self.hearth.zygote(&fire).await.map(drop),
-            _ => self.hearth.stock(&fire).await,
+        let not_warm = |NotWarm { why, tail, .. }| ScriptError::NotWarm { why, tail }.into_task_error();
+        let Some(fire) = self.hearth.fire(&order, &environment) else {
+            return Err(not_warm(NotWarm::closed()));
         };
-        made.map_err(|NotWarm { why, tail }| ScriptError::NotWarm { why, tail }.into_task_error())
+        let mut zygote = Err(None);
+        if self.isolation == Isolation::Zygote {
+            zygote = self.hearth.zygote(&fire).await.map(drop).map_err(Some);
+        }
+        let made = match zygote {
+            Ok(()) => Ok(()),
+            // As in a run: the next best. Where that is wrong, too, the first is what was asked for.
+            Err(first) => self.hearth.stock(&fire).await.map_err(|second| first.unwrap_or(second)),
+        };
+        made.map_err(not_warm)
     }
 }

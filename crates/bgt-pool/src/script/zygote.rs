@@ -37,11 +37,17 @@ impl WarmZygote {
                 Some(_) = stderr.next() => {}
             }
         };
-        let Some(said) = said.as_deref().and_then(|said| said.strip_prefix(b"R")) else {
-            while stderr.next().await.is_some() {}
-            return Err(NotWarm::ended(stderr.take_tail()));
-        };
-        stamps.add(said);
+        match said.as_deref().and_then(<[u8]>::split_first) {
+            Some((b'R', said)) => stamps.add(said),
+            Some((b'T', said)) => {
+                stamps.add(said);
+                return Err(NotWarm::threads(stamps));
+            }
+            _ => {
+                while stderr.next().await.is_some() {}
+                return Err(NotWarm::ended(stderr.take_tail()));
+            }
+        }
         let (pid, end, gone) = (program.pid(), CancellationToken::new(), CancellationToken::new());
         minders.spawn(mind(program, stderr, door.clone(), end.clone(), gone.clone()));
         Ok(Self { pid, door, stamps, gone, _end: end.drop_guard() })
