@@ -338,34 +338,55 @@ async fn a_drained_pool_leaves_nothing_warm() {
 }
 
 #[test]
-fn nothing_survives_a_host_that_is_killed() {
-    let name = "nothing_survives_a_host_that_is_killed";
+fn nothing_born_of_a_zygote_survives_a_host_that_is_killed() {
+    let name = "nothing_born_of_a_zygote_survives_a_host_that_is_killed";
     if !ways(name).contains(&Isolation::Zygote) {
         return;
     }
     let scratch = Scratch::new();
     let ledger = scratch.path("pids");
-    let mut host = Other::start("host_with_a_zygote", scratch.dir());
-    let zygote: u32 = host.hear().parse().unwrap();
-    let mut pids = wait_for_pids(&ledger, 2, HANG);
-    pids.push(zygote);
+    let mut host = Other::start("host_with_zygotes", scratch.dir());
+    // One that was replaced while its script runs, and the one in its place.
+    let mut zygotes = [0; 2];
+    for zygote in &mut zygotes {
+        *zygote = host.hear().parse().unwrap();
+    }
+    assert_ne!(zygotes[0], zygotes[1]);
+    let mut pids = wait_for_pids(&ledger, 6, HANG);
+    pids.extend(zygotes);
     assert!(pids.iter().all(|pid| bgt_testkit::alive(*pid)));
     let _ = host.kill();
     assert_gone(&pids, HANG);
 }
 
+#[cfg(unix)]
 #[tokio::test]
 #[ignore = "the host of another test"]
-async fn host_with_a_zygote() {
+async fn host_with_zygotes() {
     let Some(folder) = bgt_testkit::role() else { return };
     let folder = PathBuf::from(folder);
-    let source = "import os, sys, time\nopen(sys.argv[1], 'a').write(f'{os.getpid()}\\n')\n\
-                  if os.fork() == 0:\n    open(sys.argv[1], 'a').write(f'{os.getpid()}\\n')\ntime.sleep(600)\n";
-    std::fs::write(folder.join("a.py"), source).unwrap();
-    let pool = pool(&folder.join("a.py"), Isolation::Zygote).build().unwrap();
-    pool.warm().await.unwrap();
-    bgt_testkit::say(&pool.zygotes()[0].to_string());
-    let _ = pool.run([folder.join("pids")]).await;
+    std::fs::write(folder.join("a.py"), FAMILY).unwrap();
+    let part = |value: &str| {
+        std::fs::write(folder.join("part.py"), value).unwrap();
+        let before = std::time::SystemTime::now() - Duration::from_secs(60);
+        let file = std::fs::File::options().write(true).open(folder.join("part.py")).unwrap();
+        file.set_modified(before).unwrap();
+    };
+    part("PART = 1\n");
+    let pool = pool(&folder.join("a.py"), Isolation::Zygote).command(|c| c.env("PYTHONPATH", &folder));
+    let pool = pool.preload(["part"]).build().unwrap();
+    let ledger = folder.join("pids");
+    let mut runs = Vec::new();
+    for (count, change) in [(3, "PART = 22\n"), (6, "")] {
+        runs.push(tokio::spawn(pool.run([ledger.as_os_str(), "deaf".as_ref()]).into_future()));
+        let at = ledger.clone();
+        tokio::task::spawn_blocking(move || wait_for_pids(at, count, HANG)).await.unwrap();
+        bgt_testkit::say(&pool.zygotes()[0].to_string());
+        part(change);
+    }
+    for run in runs {
+        let _ = run.await;
+    }
 }
 
 #[tokio::test]

@@ -190,3 +190,137 @@ async fn a_drained_pool_warms_no_more() {
         assert_eq!((pool.zygotes().len(), pool.spares()), (0, 0));
     }
 }
+
+#[tokio::test]
+async fn nobody_waits_for_what_is_tried_again() {
+    let scratch = Scratch::new();
+    for way in ways("nobody_waits_for_what_is_tried_again") {
+        let (ledger, flag) = (scratch.path(format!("{way}.log")), scratch.path(format!("{way}.hang")));
+        // The first time it fails, each other time it hangs.
+        let source = format!(
+            "import os, time\nopen({:?}, 'a').write('x')\nif os.path.exists({:?}):\n    time.sleep(600)\n\
+             raise ValueError('not now')\n",
+            ledger.display().to_string(),
+            flag.display().to_string()
+        );
+        write(&scratch, "lib/hard.py", &source);
+        let script = write(&scratch, "a.py", "print('ran')\n");
+        let lib = scratch.path("lib");
+        let pool = ScriptPool::builder(&script).isolation(way).size(2).spare(1).preload(["hard"]);
+        let pool = pool.command(|c| c.env("PYTHONPATH", lib).env("PYTHONDONTWRITEBYTECODE", "1"));
+        let pool = pool.warm_deadline(std::time::Duration::from_secs(600)).build().unwrap();
+        assert_eq!(text(&pool, plain(&scratch, &script)).await, "ran");
+        let tried = || std::fs::read(&ledger).unwrap().len();
+        let before = tried();
+        std::fs::write(&flag, "").unwrap();
+        while tried() == before {
+            assert_eq!(text(&pool, plain(&scratch, &script)).await, "ran");
+        }
+        // One hangs now, and it is nobody's affair.
+        assert_eq!(text(&pool, plain(&scratch, &script)).await, "ran");
+        let warmth = pool.warmth();
+        assert_eq!(warmth.isolation, Isolation::Cold);
+        assert!(warmth.why.unwrap().contains("not now"));
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_module_that_fails_is_quoted_even_where_what_it_started_goes_on() {
+    let scratch = Scratch::new();
+    let source = "import subprocess\nsubprocess.Popen(['sleep', '600'])\nraise ValueError('because')\n";
+    write(&scratch, "lib/starts.py", source);
+    let script = write(&scratch, "a.py", "");
+    for way in ways("a_module_that_fails_is_quoted_even_where_what_it_started_goes_on") {
+        let pool = pool(&scratch, &script, way).preload(["starts"]);
+        let pool = pool.warm_deadline(std::time::Duration::from_secs(600)).build().unwrap();
+        let error = soon(pool.warm()).await.unwrap_err();
+        assert!(error.source().to_string().contains("because"), "{way}: {}", error.source());
+    }
+}
+
+#[tokio::test]
+async fn thousands_of_modules_are_watched() {
+    let scratch = Scratch::new();
+    let folder = format!("lib/many/{}", "a_long_name_of_a_package/".repeat(6));
+    for n in 0..1500 {
+        write(&scratch, &format!("{folder}module_{n}.py"), "V = 1\n");
+    }
+    let place = scratch.path(&folder);
+    let source = format!(
+        "import sys\nsys.path.append({:?})\nfor n in range(1500):\n    __import__('module_%d' % n)\n",
+        place.display().to_string()
+    );
+    write(&scratch, "lib/many.py", &source);
+    let script = write(&scratch, "a.py", "import sys\nprint(sys.modules['module_1499'].V)\n");
+    for way in ways("thousands_of_modules_are_watched") {
+        write(&scratch, &format!("{folder}module_1499.py"), "V = 1\n");
+        let pool = pool(&scratch, &script, way).preload(["many"]).build().unwrap();
+        assert_eq!(text(&pool, plain(&scratch, &script)).await, "1", "{way}");
+        write(&scratch, &format!("{folder}module_1499.py"), "V = 22\n");
+        assert_eq!(text(&pool, plain(&scratch, &script)).await, "22", "{way}");
+        assert_eq!(pool.warmth().isolation, way);
+        pool.drain(HANG).await;
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn odd_names_and_old_files_are_as_good_as_any() {
+    use std::os::unix::ffi::OsStrExt;
+    let scratch = Scratch::new();
+    let odd = scratch.path("lib").join(std::ffi::OsStr::from_bytes(b"odd\xff"));
+    std::fs::create_dir_all(&odd).unwrap();
+    std::fs::write(odd.join("strange.py"), "V = 'odd'\n").unwrap();
+    let before = std::time::UNIX_EPOCH - std::time::Duration::from_secs(1_000_000);
+    let file = std::fs::File::options().write(true).open(odd.join("strange.py")).unwrap();
+    file.set_modified(before).unwrap();
+    let script = write(&scratch, "a.py", "import strange\nprint(strange.V)\n");
+    for way in ways("odd_names_and_old_files_are_as_good_as_any") {
+        let folder = odd.clone();
+        let command = |c: Command| c.env("PYTHONPATH", folder).env("PYTHONDONTWRITEBYTECODE", "1");
+        let pool = ScriptPool::builder(&script).isolation(way).size(1).spare(1).command(command);
+        let pool = pool.preload(["strange"]).refuse_cold().build().unwrap();
+        soon(pool.warm()).await.unwrap();
+        let zygotes = pool.zygotes();
+        for _ in 0..3 {
+            let none: [&str; 0] = [];
+            assert_eq!(soon(pool.run(none).into_future()).await.unwrap().stdout_text().trim_end(), "odd");
+        }
+        assert_eq!(pool.zygotes(), zygotes);
+        if way == Isolation::Zygote {
+            assert_eq!(pool.metrics().warmed, 1);
+        }
+        pool.drain(HANG).await;
+    }
+}
+
+#[tokio::test]
+async fn a_module_that_changes_while_the_imports_run_is_noticed() {
+    let scratch = Scratch::new();
+    let script = write(&scratch, "a.py", "import part\nprint(part.V)\n");
+    // The second module is imported while the first changes, to something as long.
+    for way in ways("a_module_that_changes_while_the_imports_run_is_noticed") {
+        let part = write(&scratch, "lib/part.py", "V = 1\n");
+        std::fs::File::options()
+            .write(true)
+            .open(&part)
+            .unwrap()
+            .set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(60))
+            .unwrap();
+        let source = format!(
+            "import os, sys, time\nif not os.path.exists({0:?} + '.done'):\n    open({0:?} + '.done', 'w').close()\n    \
+             open({0:?}, 'w').write('V = 2\\n')\n    time.sleep(0.3)\n",
+            part.display().to_string()
+        );
+        write(&scratch, "lib/slow.py", &source);
+        let _ = std::fs::remove_file(scratch.path("lib/part.py.done"));
+        let pool = pool(&scratch, &script, way).spare(1).preload(["part", "slow"]).build().unwrap();
+        assert_eq!(text(&pool, plain(&scratch, &script)).await, "1", "{way}: it is younger than the change");
+        let end = std::time::Instant::now() + HANG;
+        while text(&pool, plain(&scratch, &script)).await != "2" {
+            assert!(std::time::Instant::now() < end, "{way}: it was never noticed");
+        }
+        pool.drain(HANG).await;
+    }
+}

@@ -54,6 +54,7 @@ mod warm;
 
 pub use bgt_core::{CancelReason, Context, Error, ErrorKind, Polite, Stop, Task, TaskError};
 pub use bgt_sys::Usage;
+pub use bgt_sys::{FileId, file_id, path_from_bytes};
 pub use capture::{Capture, Captured};
 pub use command::{Background, Command};
 pub use error::{CommandError, StopHow};

@@ -1,7 +1,7 @@
 //! Which file a path names, and new files and folders that are nobody else's to read.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::os;
 
@@ -50,6 +50,13 @@ pub struct FileId {
 /// ```
 pub fn file_id(path: &Path) -> io::Result<FileId> {
     os::file_id(path)
+}
+
+/// The path that another program has written as bytes: on Unix they are the path, on Windows UTF-8. `None` where they are
+/// none.
+#[must_use]
+pub fn path_from_bytes(bytes: &[u8]) -> Option<PathBuf> {
+    os::path_from_bytes(bytes)
 }
 
 /// Creates an empty file that only its owner may read and write, from the first moment on.

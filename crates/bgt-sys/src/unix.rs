@@ -27,7 +27,7 @@ pub use apart::Apart;
 pub(crate) use apart::{Knocks, kill, leave_session, own_program, start_apart, started};
 pub(crate) use boot::{boot_id, since_boot};
 pub use child::Child;
-pub(crate) use file::{create_private, create_private_folder, file_id, sync_folder};
+pub(crate) use file::{create_private, create_private_folder, file_id, path_from_bytes, sync_folder};
 pub(crate) use lock::try_lock;
 pub use pipe::{PipeReader, PipeWriter};
 pub use spawn::spawn;

@@ -16,7 +16,7 @@ import os
 if sys.path and sys.path[0] == "":
     del sys.path[0]
 
-READY, FORKED, FAILED, THREADS = b"R", b"F", b"E", b"T"
+READY, FORKED, FAILED, PART, THREADS = b"R", b"F", b"E", b"P", b"T"
 NO_STDIN, NO_STDOUT, NO_STDERR, COMBINED = 1, 2, 4, 8
 
 
@@ -55,15 +55,19 @@ def stamp(path):
     return state.st_mtime_ns, state.st_size, state.st_ino, state.st_dev
 
 
-def is_settled(changed):
-    """Whether a further change would show: the clock of file systems is coarse."""
+def is_settled(changed, since=None):
+    """Whether a change after that moment, now without one, would show: the clock of file systems is coarse."""
     import time
 
-    return abs(time.time_ns() - changed) > 100_000_000
+    now = time.time_ns()
+    return changed < (since or now) - 100_000_000 or changed > now + 100_000_000
 
 
 def preload(modules):
     """Imports, and answers which files that has come from; of the standard library only its heart."""
+    import time
+
+    began = time.time_ns()
     for module in modules:
         __import__(module)
     library = os.path.dirname(os.__file__) + os.sep
@@ -80,7 +84,7 @@ def preload(modules):
             state = stamp(file)
         except OSError:
             continue
-        settled = is_settled(state[0])
+        settled = is_settled(state[0], began)
         fields += [os.fsencode(file), *(b"%d" % part for part in state[:2]), b"1" if settled else b"0"]
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
@@ -97,6 +101,7 @@ def code_of(script):
 
     try:
         state = stamp(script)
+        settled = is_settled(state[0])
         known = CODES.get(script)
         if known and known[0] == state:
             return known[1]
@@ -105,7 +110,7 @@ def code_of(script):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             code = compile(source, script, "exec", 0, True)
-        if is_settled(state[0]) and stamp(script) == state:
+        if settled and stamp(script) == state:
             if len(CODES) >= 256:
                 CODES.clear()
             CODES[script] = state, code
@@ -410,12 +415,19 @@ class Zygote:
         stamps = preload(modules)
         if len(os.listdir("/proc/self/task")) > 1:
             # They do not survive a fork. That will be no different until the modules are.
-            self.door.send(THREADS + stamps)
+            self.say(THREADS, stamps)
             os._exit(0)
         self.loaded = frozenset(sys.modules)
         gc.collect()
         gc.freeze()
-        self.door.send(READY + stamps)
+        self.say(READY, stamps)
+
+    def say(self, kind, data):
+        """In parts: a message has its size."""
+        while len(data) > 1 << 15:
+            self.door.send(PART + data[: 1 << 15])
+            data = data[1 << 15 :]
+        self.door.send(kind + data)
 
     def fork(self):
         ctypes, api = self.ctypes, self.ctypes.pythonapi
@@ -452,12 +464,32 @@ class Zygote:
             # Who is stopped cannot end by itself, so the number stays its own.
             self.libc.syscall(424, pidfd, self.signal.SIGSTOP, None, 0)
         self.bury()
+        for pid in self.strays({pid for pid, _ in self.living}):
+            os.kill(pid, self.signal.SIGKILL)
         for pid, _ in self.living:
             try:
                 os.killpg(pid, self.signal.SIGKILL)
             except OSError:
                 os.kill(pid, self.signal.SIGKILL)
         os._exit(0)
+
+    def strays(self, living):
+        """Those of their trees that have left their groups: they have the token of one of them in their environment."""
+
+        def tokens(pid):
+            try:
+                with open("/proc/%d/environ" % pid, "rb") as file:
+                    for variable in file.read().split(b"\0"):
+                        if variable.startswith(b"BGT_TREE="):
+                            return [token for token in variable[9:].split(b":") if token]
+            except OSError:
+                pass
+            return []
+
+        trees = {tokens(pid)[-1] for pid in living if tokens(pid)}
+        for name in os.listdir("/proc"):
+            if name.isdigit() and int(name) not in living and trees.intersection(tokens(int(name))):
+                yield int(name)
 
     def serve(self):
         """Answers in each child."""
@@ -468,7 +500,14 @@ class Zygote:
                 message = b""
             if not message:
                 self.end()
-            fds = [int.from_bytes(passed[0][2][at : at + 4], sys.byteorder) for at in range(0, 16, 4)]
+            came = passed[0][2] if passed else b""
+            fds = [int.from_bytes(came[at : at + 4], sys.byteorder) for at in range(0, len(came), 4)]
+            if len(fds) < 4:
+                # There is no room for more: whoever asks sees the end of his stream.
+                for fd in fds:
+                    os.close(fd)
+                self.bury()
+                continue
             code = code_of(os.fsdecode(message))
             try:
                 pid = self.fork()

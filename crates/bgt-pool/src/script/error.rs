@@ -1,5 +1,7 @@
 //! Why no interpreter is warm.
 
+use std::sync::Arc;
+
 use bgt_core::{ErrorKind, TaskError};
 
 use super::stamp::Stamps;
@@ -45,7 +47,7 @@ pub(super) struct NotWarm {
     pub(super) why: String,
     pub(super) tail: String,
     /// It will be no different for as long as these files are what they are.
-    pub(super) lasts: Option<Stamps>,
+    pub(super) lasts: Option<Arc<Stamps>>,
 }
 
 impl NotWarm {
@@ -60,7 +62,7 @@ impl NotWarm {
     /// Who forks must have no other threads: what they hold would be held for ever in what is born.
     pub(super) fn threads(stamps: Stamps) -> Self {
         let why = "a preloaded module has started threads, which do not survive a fork";
-        Self { lasts: Some(stamps), ..Self::new(why) }
+        Self { lasts: Some(Arc::new(stamps)), ..Self::new(why) }
     }
 
     /// Of one that has ended instead: the last line that it printed says most.

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bgt_process::{Command, Order};
-use tokio::sync::Mutex as Turns;
+use tokio::sync::{Mutex as Turns, OwnedMutexGuard};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 
@@ -111,18 +112,42 @@ impl Hearth {
     }
 
     /// A zygote that is warm. Making one goes on when this is dropped: others want it, too.
-    pub(super) async fn zygote(self: &Arc<Self>, fire: &Arc<Fire>) -> Result<Arc<WarmZygote>, NotWarm> {
-        if let Some(zygote) = fire.burning().filter(|zygote| zygote.is_good()) {
+    ///
+    /// Nobody waits for it where the last attempt has failed, unless that is what he is there for.
+    pub(super) async fn zygote(
+        self: &Arc<Self>,
+        fire: &Arc<Fire>,
+        patient: bool,
+    ) -> Result<Arc<WarmZygote>, NotWarm> {
+        if let Some(zygote) = fire.good() {
             return Ok(zygote);
+        }
+        if let Some(trouble) = fire.trouble(Isolation::Zygote).filter(|_| !patient) {
+            let turn = fire.turn.clone().try_lock_owned();
+            if let (false, Ok(turn)) = (trouble.stands(), turn) {
+                drop(self.light(fire, turn));
+            }
+            return Err(trouble.last);
         }
         let turn = fire.turn.clone().lock_owned().await;
-        // Whoever had the turn before may have made it.
-        if let Some(zygote) = fire.burning().filter(|zygote| zygote.is_good()) {
+        // Whoever had the turn before may have made it, or have failed.
+        if let Some(zygote) = fire.good() {
             return Ok(zygote);
         }
-        fire.may_try(Isolation::Zygote)?;
+        if let Some(trouble) = fire.trouble(Isolation::Zygote).filter(|_| !patient) {
+            return Err(trouble.last);
+        }
+        self.light(fire, turn).await.unwrap_or_else(|_| Err(NotWarm::new("the runtime is shutting down")))
+    }
+
+    /// Makes a zygote, in a task of its own.
+    fn light(
+        self: &Arc<Self>,
+        fire: &Arc<Fire>,
+        turn: OwnedMutexGuard<()>,
+    ) -> JoinHandle<Result<Arc<WarmZygote>, NotWarm>> {
         let (hearth, fire) = (self.clone(), fire.clone());
-        let made = tokio::spawn(async move {
+        tokio::spawn(async move {
             let _turn = turn;
             let command = hearth.command(&fire, "zygote");
             let stamps = Stamps::of(&fire.program);
@@ -135,20 +160,23 @@ impl Hearth {
             hearth.note(&fire, Isolation::Zygote, made.as_ref().err());
             fire.set(made.as_ref().ok().cloned());
             made
-        });
-        made.await.unwrap_or_else(|_| Err(NotWarm::new("the runtime is shutting down")))
+        })
     }
 
-    /// An interpreter that waits for a script; made now, where none does.
+    /// An interpreter that waits for a script; made now, where none does and the last attempt has not failed.
     pub(super) async fn prestarted(self: &Arc<Self>, fire: &Arc<Fire>) -> Result<Ready, NotWarm> {
         let taken = fire.shelf.take().await;
-        if taken.is_none() {
-            fire.may_try(Isolation::Prestarted)?;
+        let trouble = fire.trouble(Isolation::Prestarted);
+        match &trouble {
+            None => self.restock(fire, self.settings.spare),
+            // One is enough to see.
+            Some(trouble) if !trouble.stands() => self.restock(fire, 1),
+            Some(_) => {}
         }
-        self.restock(fire);
-        match taken {
-            Some(ready) => Ok(ready),
-            None => {
+        match (taken, trouble) {
+            (Some(ready), _) => Ok(ready),
+            (None, Some(trouble)) => Err(trouble.last),
+            (None, None) => {
                 let command = self.command(fire, "prestarted");
                 let stamps = Stamps::of(&fire.program);
                 let made = shelf::within(self.settings.limit, &command, stamps).await;
@@ -159,8 +187,8 @@ impl Hearth {
     }
 
     /// Makes as many as are missing, in the background.
-    fn restock(self: &Arc<Self>, fire: &Arc<Fire>) {
-        for place in fire.shelf.missing(self.settings.spare) {
+    fn restock(self: &Arc<Self>, fire: &Arc<Fire>, wanted: usize) {
+        for place in fire.shelf.missing(wanted) {
             let (hearth, fire) = (Arc::downgrade(self), fire.clone());
             let command = self.command(&fire, "prestarted");
             let limit = self.settings.limit;
@@ -177,12 +205,14 @@ impl Hearth {
     /// Waits until as many wait as are to, whoever makes them.
     pub(super) async fn stock(self: &Arc<Self>, fire: &Arc<Fire>) -> Result<(), NotWarm> {
         for _ in 0..ATTEMPTS {
-            self.restock(fire);
+            self.restock(fire, self.settings.spare);
             fire.shelf.made().await;
             if fire.shelf.waiting() >= self.settings.spare {
                 return Ok(());
             }
-            fire.may_try(Isolation::Prestarted)?;
+            if let Some(trouble) = fire.trouble(Isolation::Prestarted) {
+                return Err(trouble.last);
+            }
             // Nothing was wrong: somebody has taken one meanwhile.
         }
         Ok(())
@@ -205,10 +235,11 @@ pub(super) struct Fire {
     turn: Arc<Turns<()>>,
     zygote: Mutex<Option<Arc<WarmZygote>>>,
     /// Of each way its own: where no zygote can be made, an interpreter for one script can.
-    trouble: Mutex<[Option<Trouble>; 2]>,
+    troubles: Mutex<[Option<Trouble>; 2]>,
 }
 
-#[derive(Debug)]
+/// What went wrong the last time.
+#[derive(Clone, Debug)]
 struct Trouble {
     until: Instant,
     pause: Duration,
@@ -223,8 +254,12 @@ impl Fire {
             shelf: Shelf::default(),
             turn: Arc::default(),
             zygote: Mutex::default(),
-            trouble: Mutex::default(),
+            troubles: Mutex::default(),
         }
+    }
+
+    fn good(&self) -> Option<Arc<WarmZygote>> {
+        self.burning().filter(|zygote| zygote.is_good())
     }
 
     fn burning(&self) -> Option<Arc<WarmZygote>> {
@@ -245,17 +280,13 @@ impl Fire {
         drop(before);
     }
 
-    /// Not for a while after it went wrong; who asks is told what it was.
-    fn may_try(&self, way: Isolation) -> Result<(), NotWarm> {
-        match &self.trouble()[way as usize] {
-            Some(trouble) if trouble.stands() => Err(trouble.last.clone()),
-            _ => Ok(()),
-        }
+    fn trouble(&self, way: Isolation) -> Option<Trouble> {
+        self.troubles()[way as usize].clone()
     }
 
     /// A second after the first failure, doubling up to half a minute.
     fn note(&self, way: Isolation, failed: Option<&NotWarm>) {
-        let trouble = &mut self.trouble()[way as usize];
+        let trouble = &mut self.troubles()[way as usize];
         *trouble = failed.map(|last| {
             let pause = trouble.as_ref().map_or(Duration::from_secs(1), |trouble| trouble.pause * 2);
             let pause = pause.min(Duration::from_secs(30));
@@ -263,12 +294,13 @@ impl Fire {
         });
     }
 
-    fn trouble(&self) -> std::sync::MutexGuard<'_, [Option<Trouble>; 2]> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    fn troubles(&self) -> std::sync::MutexGuard<'_, [Option<Trouble>; 2]> {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Trouble {
+    /// Whether it is too early to try again.
     fn stands(&self) -> bool {
         match &self.last.lasts {
             Some(files) => files.hold(),

@@ -1,5 +1,6 @@
 //! Ways to run a script, and how often each was taken.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
@@ -77,6 +78,7 @@ pub(super) struct Tally {
     pub(super) warmed: AtomicU64,
     pub(super) not_warmed: AtomicU64,
     last: Mutex<Warmth>,
+    warned: Mutex<HashSet<String>>,
 }
 
 impl Tally {
@@ -86,6 +88,7 @@ impl Tally {
             warmed: AtomicU64::new(0),
             not_warmed: AtomicU64::new(0),
             last: Mutex::new(Warmth { isolation, why: None }),
+            warned: Mutex::default(),
         }
     }
 
@@ -95,11 +98,23 @@ impl Tally {
         let warmth = Warmth { isolation, why: why.map(str::to_owned) };
         if *last != warmth {
             match &warmth.why {
-                Some(why) => tracing::warn!(%isolation, "scripts are not started as they were to be: {why}"),
+                // Once: in a mixed pool each other run has its reason.
+                Some(why) if self.is_new(why) => {
+                    tracing::warn!(%isolation, "scripts are not started as they were to be: {why}");
+                }
+                Some(_) => {}
                 None => tracing::debug!(%isolation, "scripts are started"),
             }
             *last = warmth;
         }
+    }
+
+    fn is_new(&self, why: &str) -> bool {
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.len() >= 64 {
+            warned.clear();
+        }
+        warned.insert(why.to_owned())
     }
 
     pub(super) fn last(&self) -> Warmth {

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::builder::ScriptPoolBuilder;
 use super::isolation::{ScriptMetrics, Warmth};
 use super::run::ScriptRun;
-use super::starter::Way;
+use super::starter::{OneRun, Way};
 use crate::{Drained, Pool, PoolError, TaskError};
 
 /// A pool in which Python scripts run as they are, in interpreters that are warm. Clones are the same pool.
@@ -106,7 +106,7 @@ impl ScriptPool {
         if self.way.hearth.is_out() {
             return Err(PoolError::Closed { pool: self.name().into() }.into_task_error());
         }
-        self.command.rehearse(&self.way).await
+        self.command.rehearse(&OneRun::new(&self.way)).await
     }
 
     /// How the last script was started, and why not as it was to be.

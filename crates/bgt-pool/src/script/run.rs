@@ -8,7 +8,7 @@ use bgt_core::{Context, Task, TaskError, async_trait};
 use bgt_process::{Command, Output};
 
 use super::pool::Places;
-use super::starter::Way;
+use super::starter::{OneRun, Way};
 use crate::{Pool, PoolError};
 
 /// The task that [`ScriptPool::run`](crate::ScriptPool::run) makes of a command.
@@ -36,7 +36,7 @@ impl Task for ScriptRun {
 
     async fn run(&self, cx: Context) -> Result<Output, TaskError> {
         let place = self.places.acquire().await.map_err(PoolError::into_task_error)?;
-        let output = self.command.run_by(cx, &self.way).await;
+        let output = self.command.run_by(cx, &OneRun::new(&self.way)).await;
         place.release();
         output
     }

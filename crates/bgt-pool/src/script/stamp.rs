@@ -2,20 +2,29 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bgt_process::{FileId, file_id, path_from_bytes};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct State {
     /// Nanoseconds since 1970.
-    changed: u128,
+    changed: i128,
     bytes: u64,
+    id: Option<FileId>,
 }
 
 impl State {
     fn of(path: &Path) -> Option<Self> {
         let file = fs::metadata(path).ok()?;
-        let changed = file.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_nanos();
-        Some(Self { changed, bytes: file.len() })
+        Some(Self { changed: since_1970(file.modified().ok()?), bytes: file.len(), id: file_id(path).ok() })
+    }
+}
+
+fn since_1970(time: SystemTime) -> i128 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => after.as_nanos() as i128,
+        Err(before) => -(before.duration().as_nanos() as i128),
     }
 }
 
@@ -32,14 +41,20 @@ impl Stamps {
     /// Adds what an interpreter says of the files that it has imported: of each four fields, its path, when it was changed, its
     /// size, and whether that was long enough ago for a further change to show.
     pub(super) fn add(&mut self, said: &[u8]) {
-        let text = String::from_utf8_lossy(said);
-        let fields: Vec<&str> = text.split('\0').collect();
+        let fields: Vec<&[u8]> = said.split(|byte| *byte == 0).collect();
         for field in fields.chunks_exact(4) {
-            let state = match (field[1].parse(), field[2].parse(), field[3]) {
-                (Ok(changed), Ok(bytes), "1") => Some(State { changed, bytes }),
-                _ => None,
+            let number = |at: usize| std::str::from_utf8(field[at]).ok()?.parse::<i128>().ok();
+            let Some(path) = path_from_bytes(field[0]) else {
+                self.0.push((PathBuf::new(), None));
+                continue;
             };
-            self.0.push((field[0].into(), state));
+            let as_said = |state: &State| {
+                Some(state.changed) == number(1)
+                    && Some(i128::from(state.bytes)) == number(2)
+                    && field[3] == b"1"
+            };
+            let state = State::of(&path).filter(as_said);
+            self.0.push((path, state));
         }
     }
 
@@ -68,6 +83,18 @@ mod tests {
         assert!(stamps(1).hold() && !stamps(0).hold() && Stamps::of(&file).hold());
         fs::write(&file, "22").unwrap();
         assert!(!stamps(1).hold());
+        // Another file in its place that is as old and as long.
+        let before = Stamps::of(&file);
+        let age = fs::metadata(&file).unwrap().modified().unwrap();
+        fs::write(folder.path("b.py"), "33").unwrap();
+        fs::File::options().write(true).open(folder.path("b.py")).unwrap().set_modified(age).unwrap();
+        fs::rename(folder.path("b.py"), &file).unwrap();
+        assert!(!before.hold());
+        // One from before 1970 is a file as any other.
+        let old = UNIX_EPOCH - std::time::Duration::from_secs(1_000_000);
+        if fs::File::options().write(true).open(&file).unwrap().set_modified(old).is_ok() {
+            assert!(Stamps::of(&file).hold());
+        }
         fs::remove_file(&file).unwrap();
         assert!(!stamps(1).hold() && !Stamps::of(&file).hold());
     }

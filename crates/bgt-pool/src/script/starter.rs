@@ -1,7 +1,7 @@
 //! Which way a script is started.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bgt_core::{TaskError, async_trait};
 use bgt_process::{Order, Prestarted, Started, Starter};
@@ -10,12 +10,27 @@ use super::error::{NotWarm, ScriptError};
 use super::hearth::Hearth;
 use super::isolation::Isolation;
 use super::words::words;
+use super::zygote::WarmZygote;
 
 #[derive(Clone, Debug)]
 pub(super) struct Way {
     pub(super) hearth: Arc<Hearth>,
     pub(super) isolation: Isolation,
     pub(super) refuse_cold: bool,
+}
+
+/// The way of one run. It keeps the zygote that it was born of until the run is over: should the host be killed, that is who
+/// ends what it has started, and it may be the last one who uses it.
+#[derive(Debug)]
+pub(super) struct OneRun<'a> {
+    way: &'a Way,
+    keeps: Mutex<Option<Arc<WarmZygote>>>,
+}
+
+impl<'a> OneRun<'a> {
+    pub(super) fn new(way: &'a Way) -> Self {
+        Self { way, keeps: Mutex::default() }
+    }
 }
 
 /// What came of one way.
@@ -26,19 +41,24 @@ enum Tried {
     Failed(ScriptError),
 }
 
-impl Way {
+impl OneRun<'_> {
     async fn by_zygote(&self, order: &Order<'_>, script: &[u8], words: &[u8]) -> Tried {
         let environment = order.environment();
-        let Some(fire) = self.hearth.fire(order, &environment) else { return Tried::Not(NotWarm::closed()) };
+        let Some(fire) = self.way.hearth.fire(order, &environment) else {
+            return Tried::Not(NotWarm::closed());
+        };
         let mut last = NotWarm::default();
         // The first one may have gone at this very moment.
         for _ in 0..2 {
-            let zygote = match self.hearth.zygote(&fire).await {
+            let zygote = match self.way.hearth.zygote(&fire, false).await {
                 Ok(zygote) => zygote,
                 Err(why) => return Tried::Not(why),
             };
             match zygote.birth(order, script, words).await {
-                Ok(started) => return Tried::Started(started),
+                Ok(started) => {
+                    *self.keeps.lock().unwrap_or_else(PoisonError::into_inner) = Some(zygote);
+                    return Tried::Started(started);
+                }
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                     fire.give_up(&zygote);
                     return Tried::Failed(ScriptError::Stuck { pid: zygote.pid });
@@ -62,10 +82,12 @@ impl Way {
             return Tried::Not(NotWarm::new(why));
         }
         let environment = order.environment();
-        let Some(fire) = self.hearth.fire(order, &environment) else { return Tried::Not(NotWarm::closed()) };
+        let Some(fire) = self.way.hearth.fire(order, &environment) else {
+            return Tried::Not(NotWarm::closed());
+        };
         let mut last = NotWarm::default();
         for _ in 0..2 {
-            let ready = match self.hearth.prestarted(&fire).await {
+            let ready = match self.way.hearth.prestarted(&fire).await {
                 Ok(ready) => ready,
                 Err(why) => return Tried::Not(why),
             };
@@ -79,11 +101,11 @@ impl Way {
 }
 
 #[async_trait]
-impl Starter for Way {
+impl Starter for OneRun<'_> {
     async fn start(&self, order: Order<'_>) -> Result<Started, TaskError> {
-        let tally = &self.hearth.tally;
+        let tally = &self.way.hearth.tally;
         let mut why = None::<NotWarm>;
-        if self.isolation != Isolation::Cold {
+        if self.way.isolation != Isolation::Cold {
             let wanted = match order.python_script() {
                 Some((script, args)) => {
                     let words = words(&order, script.as_os_str(), &args, &order.environment());
@@ -98,7 +120,7 @@ impl Starter for Way {
                 }
                 Ok((script, words)) => {
                     let ways = [Isolation::Zygote, Isolation::Prestarted];
-                    for way in ways.into_iter().filter(|way| *way as usize >= self.isolation as usize) {
+                    for way in ways.into_iter().filter(|way| *way as usize >= self.way.isolation as usize) {
                         let tried = match way {
                             Isolation::Zygote => self.by_zygote(&order, &script, &words).await,
                             _ => self.by_prestarted(&order, &words).await,
@@ -116,7 +138,7 @@ impl Starter for Way {
             }
         }
         match why {
-            Some(NotWarm { why, tail, .. }) if self.refuse_cold => {
+            Some(NotWarm { why, tail, .. }) if self.way.refuse_cold => {
                 Err(ScriptError::NotWarm { why, tail }.into_task_error())
             }
             why => {
@@ -127,22 +149,22 @@ impl Starter for Way {
     }
 
     async fn get_ready(&self, order: Order<'_>) -> Result<(), TaskError> {
-        if self.isolation == Isolation::Cold || order.python_script().is_none() {
+        if self.way.isolation == Isolation::Cold || order.python_script().is_none() {
             return Ok(());
         }
         let environment = order.environment();
         let not_warm = |NotWarm { why, tail, .. }| ScriptError::NotWarm { why, tail }.into_task_error();
-        let Some(fire) = self.hearth.fire(&order, &environment) else {
+        let Some(fire) = self.way.hearth.fire(&order, &environment) else {
             return Err(not_warm(NotWarm::closed()));
         };
         let mut zygote = Err(None);
-        if self.isolation == Isolation::Zygote {
-            zygote = self.hearth.zygote(&fire).await.map(drop).map_err(Some);
+        if self.way.isolation == Isolation::Zygote {
+            zygote = self.way.hearth.zygote(&fire, true).await.map(drop).map_err(Some);
         }
         let made = match zygote {
             Ok(()) => Ok(()),
             // As in a run: the next best. Where that is wrong, too, the first is what was asked for.
-            Err(first) => self.hearth.stock(&fire).await.map_err(|second| first.unwrap_or(second)),
+            Err(first) => self.way.hearth.stock(&fire).await.map_err(|second| first.unwrap_or(second)),
         };
         made.map_err(not_warm)
     }

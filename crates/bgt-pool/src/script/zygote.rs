@@ -1,13 +1,18 @@
 //! A warm interpreter that forks, and the task that minds it.
 
 use std::io;
+use std::time::Duration;
 
 use bgt_process::{Command, Order, SessionOutput, SessionProgram, Started, Zygote, ZygoteDoor};
+use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::error::NotWarm;
 use super::stamp::Stamps;
+
+/// For what an interpreter printed before it ended: it is in the pipe already.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Dropping it ends the interpreter, and nothing that it has started.
 #[derive(Debug)]
@@ -29,22 +34,30 @@ impl WarmZygote {
         let started = command.zygote().await;
         let Zygote { door, mut stderr, program, .. } =
             started.map_err(|error| NotWarm::new(crate::error::in_words(&error)))?;
+        let mut files = Vec::new();
         let said = loop {
             tokio::select! {
                 biased;
-                said = door.hear() => break said,
+                said = door.hear() => match said.as_deref().and_then(<[u8]>::split_first) {
+                    Some((b'P', part)) => files.extend_from_slice(part),
+                    Some((kind, rest)) => {
+                        files.extend_from_slice(rest);
+                        break Some(*kind);
+                    }
+                    None => break None,
+                },
                 // What is printed while modules are imported is not the script's.
                 Some(_) = stderr.next() => {}
             }
         };
-        match said.as_deref().and_then(<[u8]>::split_first) {
-            Some((b'R', said)) => stamps.add(said),
-            Some((b'T', said)) => {
-                stamps.add(said);
-                return Err(NotWarm::threads(stamps));
-            }
+        stamps.add(&files);
+        match said {
+            Some(b'R') => {}
+            Some(b'T') => return Err(NotWarm::threads(stamps)),
             _ => {
-                while stderr.next().await.is_some() {}
+                // What it has started may hold its stderr for longer than it was there itself.
+                let last_words = async { while stderr.next().await.is_some() {} };
+                let _ = timeout(LAST_WORDS, last_words).await;
                 return Err(NotWarm::ended(stderr.take_tail()));
             }
         }
