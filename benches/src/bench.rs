@@ -110,7 +110,15 @@ impl Bench {
     /// # Errors
     /// Where stdout is gone.
     pub fn at_most(&self, name: &str, figure: f64, unit: &str, goal: f64) -> Result {
-        self.absolute(name, figure, &format!("{unit} (goal ≤ {goal})"), Some(figure <= goal))
+        self.absolute(name, figure, Better::Lower, &format!("{unit} (goal ≤ {goal})"), Some(figure <= goal))
+    }
+
+    /// Prints a figure that is to be at least `goal`, and that has no rival.
+    ///
+    /// # Errors
+    /// Where stdout is gone.
+    pub fn at_least(&self, name: &str, figure: f64, unit: &str, goal: f64) -> Result {
+        self.absolute(name, figure, Better::Higher, &format!("{unit} (goal ≥ {goal})"), Some(figure >= goal))
     }
 
     /// Prints a figure that is only to be known, such as what the disk can do: lower is better, nothing is its goal.
@@ -118,7 +126,7 @@ impl Bench {
     /// # Errors
     /// Where stdout is gone.
     pub fn reported(&self, name: &str, figure: f64, unit: &str) -> Result {
-        self.absolute(name, figure, unit, None)
+        self.absolute(name, figure, Better::Lower, unit, None)
     }
 
     /// Prints a rate that is only to be known: higher is better.
@@ -126,14 +134,10 @@ impl Bench {
     /// # Errors
     /// Where stdout is gone.
     pub fn reported_rate(&self, name: &str, figure: f64, unit: &str) -> Result {
-        self.figure(name, figure, unit, Better::Higher, None)
+        self.absolute(name, figure, Better::Higher, unit, None)
     }
 
-    fn absolute(&self, name: &str, figure: f64, unit: &str, met: Option<bool>) -> Result {
-        self.figure(name, figure, unit, Better::Lower, met)
-    }
-
-    fn figure(&self, name: &str, figure: f64, unit: &str, better: Better, met: Option<bool>) -> Result {
+    fn absolute(&self, name: &str, figure: f64, better: Better, unit: &str, met: Option<bool>) -> Result {
         self.print(&Line {
             suite: self.suite,
             name,

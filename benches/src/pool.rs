@@ -4,6 +4,7 @@
 
 mod acquire;
 mod executor;
+mod python_script;
 mod warm_call;
 
 use std::process::ExitCode;
@@ -24,6 +25,9 @@ pub fn suite(rivals: &'static [Rival]) -> ExitCode {
     Bench::main("pool", |bench| {
         if bench.wants(warm_call::NAME) {
             warm_call::measure(bench)?;
+        }
+        if bench.wants(python_script::NAME) {
+            python_script::measure(bench)?;
         }
         if bench.wants(acquire::NAME) {
             acquire::measure(bench, rivals)?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bgt_pool::{
     BuildError, Command, CommandError, Error, Exit, Isolation, Output, PoolError, Redirect, ScriptError,
-    ScriptPool, ScriptPoolBuilder, Stop, StopHow, TaskError,
+    ScriptPool, ScriptPoolBuilder, Stop, StopHow,
 };
 use bgt_testkit::{Other, Scratch, assert_gone, read_pids, wait_for_pids};
 use support::{HANG, soon};
@@ -88,8 +88,8 @@ async fn what_cannot_be_preloaded_makes_runs_cold_or_refused_as_chosen() {
         assert_eq!(warmth.isolation, Isolation::Cold);
         assert!(warmth.why.unwrap().contains("No module named 'no_such_module'"));
         assert!(patient.metrics().not_warmed > 0 && patient.metrics().cold == 1);
-        let error: TaskError = soon(patient.warm()).await.unwrap_err();
-        assert!(error.to_string().contains("no_such_module"), "{error}");
+        let error: Error = soon(patient.warm()).await.unwrap_err();
+        assert!(format!("{error:#}").contains("no_such_module"), "{error}");
 
         let strict = pool(&script, way).preload(["no_such_module"]).refuse_cold().build().unwrap();
         let error = text(&strict, &[]).await.unwrap_err();

@@ -142,7 +142,7 @@ async fn warming_that_failed_or_was_dropped_keeps_no_place_of_an_interpreter() {
     let script = write(&scratch, "a.py", "import late\n");
     let pool = pool(&scratch, &script, Isolation::Prestarted).preload(["late"]).build().unwrap();
     let error = soon(pool.warm()).await.unwrap_err();
-    assert!(matches!(error.downcast_ref(), Some(ScriptError::NotWarm { .. })), "{error:?}");
+    assert!(matches!(error.find(), Some(ScriptError::NotWarm { .. })), "{error:?}");
     write(&scratch, "lib/late.py", "");
     soon(pool.warm()).await.unwrap();
     assert_eq!(pool.spares(), 3);
@@ -186,7 +186,7 @@ async fn a_drained_pool_warms_no_more() {
         soon(pool.warm()).await.unwrap();
         soon(pool.drain(HANG)).await;
         let error = soon(pool.warm()).await.unwrap_err();
-        assert!(matches!(error.downcast_ref(), Some(PoolError::Closed { .. })), "{error:?}");
+        assert!(matches!(error.find(), Some(PoolError::Closed { .. })), "{error:?}");
         assert_eq!((pool.zygotes().len(), pool.spares()), (0, 0));
     }
 }
@@ -235,7 +235,7 @@ async fn a_module_that_fails_is_quoted_even_where_what_it_started_goes_on() {
         let pool = pool(&scratch, &script, way).preload(["starts"]);
         let pool = pool.warm_deadline(std::time::Duration::from_secs(600)).build().unwrap();
         let error = soon(pool.warm()).await.unwrap_err();
-        assert!(error.source().to_string().contains("because"), "{way}: {}", error.source());
+        assert!(format!("{error:#}").contains("because"), "{way}: {error:#}");
     }
 }
 

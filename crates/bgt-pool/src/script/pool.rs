@@ -17,7 +17,7 @@ use super::builder::ScriptPoolBuilder;
 use super::isolation::{ScriptMetrics, Warmth};
 use super::run::ScriptRun;
 use super::starter::{OneRun, Way};
-use crate::{Drained, Pool, PoolError, TaskError};
+use crate::{Drained, Error, ErrorParts, Pool, PoolError, RunId};
 
 /// A pool in which Python scripts run as they are, in interpreters that are warm. Clones are the same pool.
 ///
@@ -102,11 +102,18 @@ impl ScriptPool {
     /// # Cancel safety
     ///
     /// Cancel-safe.
-    pub async fn warm(&self) -> Result<(), TaskError> {
-        if self.way.hearth.is_out() {
-            return Err(PoolError::Closed { pool: self.name().into() }.into_task_error());
-        }
-        self.command.rehearse(&OneRun::new(&self.way)).await
+    pub async fn warm(&self) -> Result<(), Error> {
+        let made = if self.way.hearth.is_out() {
+            Err(PoolError::Closed { pool: self.name().into() }.into_task_error())
+        } else {
+            self.command.rehearse(&OneRun::new(&self.way)).await
+        };
+        // No run of the script, but an error as one of its runs has it.
+        made.map_err(|cause| {
+            let mut parts = ErrorParts::new(RunId::new(), self.name().into(), cause);
+            parts.pattern = Pattern::Pooled;
+            Error::new(parts)
+        })
     }
 
     /// How the last script was started, and why not as it was to be.
