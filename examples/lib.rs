@@ -28,6 +28,7 @@ pages! {
     periodic_guide: "../docs/periodic.md",
     bgt_pool: "../crates/bgt-pool/README.md",
     pool_guide: "../docs/pool.md",
+    scripts_guide: "../docs/scripts.md",
     worker_protocol: "../docs/worker-protocol.md",
     bgt_detached: "../crates/bgt-detached/README.md",
     detached_guide: "../docs/detached.md",

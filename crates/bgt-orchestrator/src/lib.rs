@@ -21,6 +21,7 @@
 //! | watch a long run live | `Orchestrator::streaming` | `streaming` |
 //! | run many under limits | `Orchestrator::concurrent` | `concurrent` |
 //! | run on a schedule | `Orchestrator::periodic` | `periodic` |
+//! | run a Python script often, in a warm interpreter | `Orchestrator::pooled` | `pooled` |
 //! | keep workers and other resources warm | `Orchestrator::worker_pool`, `Orchestrator::pool` | `pooled` |
 //! | start it and never lose it | `Orchestrator::detached` | `detached` |
 //!

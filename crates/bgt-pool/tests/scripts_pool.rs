@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bgt_pool::{
     BuildError, Command, CommandError, Error, Exit, Isolation, Output, PoolError, Redirect, ScriptError,
-    ScriptPool, ScriptPoolBuilder, Stop, StopHow,
+    ScriptPool, ScriptPoolBuilder,
 };
 use bgt_testkit::{Other, Scratch, assert_gone, read_pids, wait_for_pids};
 use support::{HANG, soon};
@@ -188,7 +188,8 @@ async fn what_is_stopped_is_gone_with_all_that_it_started() {
             let scratch = Scratch::new();
             let ledger = scratch.path("pids");
             let script = write(&scratch, "a.py", FAMILY);
-            let pool = pool(&script, way).command(|c| c.stop(Stop::default().grace(Duration::from_secs(1))));
+            let pool = pool(&script, way)
+                .command(|c| c.stop(bgt_pool::Stop::default().grace(Duration::from_secs(1))));
             let pool = pool.build().unwrap();
             let cancel = bgt_pool::Cancel::new();
             let run = pool.run([scratch.text("pids").as_str(), manner]).cancel(&cancel);
@@ -204,8 +205,12 @@ async fn what_is_stopped_is_gone_with_all_that_it_started() {
                 }
                 _ => panic!("{error:?}"),
             };
-            let obeyed = matches!(how, StopHow::Obeyed(Exit::Signal { number: 15, .. }));
-            assert_eq!((obeyed, how == StopHow::Killed), (manner == "polite", manner == "deaf"), "{how:?}");
+            let obeyed = matches!(how, bgt_pool::StopHow::Obeyed(Exit::Signal { number: 15, .. }));
+            assert_eq!(
+                (obeyed, how == bgt_pool::StopHow::Killed),
+                (manner == "polite", manner == "deaf"),
+                "{how:?}"
+            );
             if cfg!(target_os = "linux") {
                 gone(pids).await;
             }

@@ -142,7 +142,9 @@ class Order:
         if hasattr(sys, "orig_argv"):
             sys.orig_argv[:] = [self.program, self.script, *self.args]
         if not getattr(sys.flags, "safe_path", False):
-            sys.path.insert(0, os.path.dirname(os.path.realpath(self.script)))
+            # As the interpreter does, which follows no links on Windows.
+            whole = os.path.abspath if os.name == "nt" else os.path.realpath
+            sys.path.insert(0, os.path.dirname(whole(self.script)))
 
     def become_cold(self):
         """Starts all over, as what was ordered: for what only the interpreter itself can say as it does."""
@@ -150,7 +152,9 @@ class Order:
         if os.name == "nt":
             import subprocess
 
-            os._exit(subprocess.Popen(command).wait() & 0xFFFFFFFF)
+            # A crash has a number above those that the call takes.
+            status = subprocess.Popen(command).wait() & 0xFFFFFFFF
+            os._exit(status - (1 << 32) if status >> 31 else status)
         import signal
 
         for name in ("SIGPIPE", "SIGXFSZ"):
@@ -212,12 +216,12 @@ def renew(name, fd):
     if stream is None:
         return
     unbuffered = sys.__stderr__ is not None and sys.__stderr__.write_through
+    # Windows translates the ends of lines both ways.
+    newline = None if os.name == "nt" else "\n"
     if fd == 0:
         buffer = open(fd, "rb", closefd=False)
-        newline = None if os.name == "nt" else "\n"
     else:
         buffer = open(fd, "wb", 0 if unbuffered else -1, closefd=False)
-        newline = "\n"
     raw = getattr(buffer, "raw", buffer)
     raw.name = "<" + name + ">"
     line = not unbuffered and (stream.line_buffering or raw.isatty())
@@ -308,6 +312,8 @@ def status_of(leaving):
     code = leaving.code
     if code is None:
         return 0
+    if isinstance(code, int) and os.name == "nt":
+        return code if -(1 << 31) <= code < 1 << 31 else -1
     if isinstance(code, int):
         return code & 0xFF if -(1 << 63) <= code < 1 << 63 else 0xFF
     try:
