@@ -30,6 +30,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod doors;
 mod orchestrator;
 
 /// Run many under limits: the crate `bgt-concurrent`.

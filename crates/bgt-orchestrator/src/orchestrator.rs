@@ -19,7 +19,7 @@ pub struct Orchestrator {
     detached: Option<bgt_detached::Detached>,
     /// Made when the first program is [`pooled`](Self::pooled).
     #[cfg(all(feature = "pooled", feature = "process"))]
-    scripts: std::sync::Arc<std::sync::OnceLock<bgt_pool::ScriptPool>>,
+    pub(crate) scripts: std::sync::Arc<std::sync::OnceLock<bgt_pool::ScriptPool>>,
 }
 
 impl Default for Orchestrator {
@@ -282,93 +282,6 @@ impl Orchestrator {
     pub fn scheduled_by(mut self, builder: bgt_periodic::SchedulerBuilder) -> Self {
         self.scheduler = scheduler(builder, &self.runs);
         self
-    }
-
-    /// Runs a program that is run often, as a run to be awaited. A Python script, unchanged, runs in an interpreter that is
-    /// warm, by the best way of this system; anything else, and a script where nothing can be made warm, runs as ever. At most
-    /// as many run at once as there are processors; the others wait for their turn. The answer is the same in all cases.
-    ///
-    /// Which way it was, and why not a better one, [`scripts`](Self::scripts) says, and `tracing` warns once of each
-    /// reason. What is imported ahead, and how many run at once, is set by [`pooled_by`](Self::pooled_by).
-    ///
-    /// # Errors
-    ///
-    /// As a run of the command; a [`PoolError`](bgt_pool::PoolError) where too many wait.
-    ///
-    /// # Panics
-    ///
-    /// Outside a tokio runtime.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use bgt_orchestrator::pool::Isolation;
-    /// use bgt_orchestrator::{Command, Orchestrator, Pattern};
-    ///
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let folder = std::env::temp_dir().join(format!("bgt-doc-pooled-{}", std::process::id()));
-    /// # std::fs::create_dir_all(&folder)?;
-    /// # let script = folder.join("score.py");
-    /// # std::fs::write(&script, "import sys\nprint(len(sys.argv[1]))\n")?;
-    /// # if Command::script(&script).plan().await.is_err() { return Ok(()) } // no Python here
-    /// let bgt = Orchestrator::new();
-    /// for text in ["some", "words"] {
-    ///     let output = bgt.pooled(Command::script(&script).arg(text)).await?;
-    ///     assert_eq!(output.stdout_text().trim(), text.len().to_string());
-    /// }
-    /// assert_ne!(bgt.scripts().warmth().isolation, Isolation::Cold);
-    /// assert_eq!(bgt.runs().recent()[0].pattern, Pattern::Pooled);
-    /// # bgt.scripts().drain(std::time::Duration::from_secs(10)).await;
-    /// # std::fs::remove_dir_all(folder)?;
-    /// # Ok(()) }
-    /// ```
-    #[cfg(all(feature = "pooled", feature = "process"))]
-    #[cfg_attr(docsrs, doc(cfg(all(feature = "pooled", feature = "process"))))]
-    pub fn pooled(&self, command: bgt_pool::Command) -> bgt_simple::Run<'static, bgt_pool::ScriptRun> {
-        self.scripts().run_command(command)
-    }
-
-    /// What [`pooled`](Self::pooled) runs in: to see by which way, how often, and how many wait; to drain it.
-    ///
-    /// # Panics
-    ///
-    /// Outside a tokio runtime.
-    #[cfg(all(feature = "pooled", feature = "process"))]
-    #[cfg_attr(docsrs, doc(cfg(all(feature = "pooled", feature = "process"))))]
-    #[must_use]
-    pub fn scripts(&self) -> &bgt_pool::ScriptPool {
-        self.scripts.get_or_init(|| {
-            let scripts = bgt_pool::ScriptPool::builder("").name("scripts");
-            self.script_pool(scripts).expect("a tokio runtime")
-        })
-    }
-
-    /// Sets what [`pooled`](Self::pooled) runs in: what is imported ahead, how many run at once, how they are kept apart. Any
-    /// script runs there; that of the builder is the one that is made warm by [`ScriptPool::warm`](bgt_pool::ScriptPool::warm).
-    ///
-    /// # Errors
-    ///
-    /// What [`ScriptPoolBuilder::build`](bgt_pool::ScriptPoolBuilder::build) refuses.
-    #[cfg(all(feature = "pooled", feature = "process"))]
-    #[cfg_attr(docsrs, doc(cfg(all(feature = "pooled", feature = "process"))))]
-    pub fn pooled_by(mut self, scripts: bgt_pool::ScriptPoolBuilder) -> Result<Self, bgt_pool::BuildError> {
-        self.scripts = std::sync::Arc::new(self.script_pool(scripts)?.into());
-        Ok(self)
-    }
-
-    /// Builds a pool of Python scripts whose runs are listed with all other runs. Keep the handle: clones are the same
-    /// pool. For scripts that share no imports; else [`pooled`](Self::pooled) needs no handle.
-    ///
-    /// # Errors
-    ///
-    /// What [`ScriptPoolBuilder::build`](bgt_pool::ScriptPoolBuilder::build) refuses.
-    #[cfg(all(feature = "pooled", feature = "process"))]
-    #[cfg_attr(docsrs, doc(cfg(all(feature = "pooled", feature = "process"))))]
-    pub fn script_pool(
-        &self,
-        scripts: bgt_pool::ScriptPoolBuilder,
-    ) -> Result<bgt_pool::ScriptPool, bgt_pool::BuildError> {
-        scripts.observer(std::sync::Arc::new(self.runs.clone())).build()
     }
 
     /// Builds a pool of worker processes whose calls are listed with all other runs. Keep the handle: clones are the same

@@ -40,8 +40,8 @@ async fn a_script_runs_by_the_best_way_and_is_listed_and_ends_with_the_orchestra
     assert_eq!((report.name.as_ref(), report.status()), ("a.py", Status::Succeeded));
     let output = report.result.unwrap();
     assert_eq!((output.exit, output.stderr_text().trim_end()), (Exit::Code(3), "x"));
-    let warmth = bgt.scripts().warmth();
-    assert_eq!((warmth.isolation, warmth.why), (Isolation::best(), None));
+    let warmth = &output.warmth;
+    assert_eq!((warmth.isolation, &warmth.why), (Isolation::best(), &None));
     assert_eq!(bgt.runs().recent()[0].pattern, Pattern::Pooled);
     // The clone is the same, and so is what is warm.
     let clone = bgt.clone();
@@ -69,8 +69,7 @@ async fn another_program_has_a_place_of_its_own_and_the_way_says_so() {
     let error = soon(bgt.pooled(Command::new(&program).args(&args)).into_future()).await.unwrap_err();
     assert!(matches!(error.find(), Some(PoolError::QueueFull { .. })), "{error:?}");
     drop(writer);
-    soon(first).await.unwrap().unwrap();
-    let warmth = bgt.scripts().warmth();
+    let warmth = soon(first).await.unwrap().unwrap().warmth;
     assert_eq!(warmth.isolation, Isolation::Cold);
     assert!(warmth.why.unwrap().contains("no script for Python"));
 }
@@ -86,7 +85,7 @@ async fn a_script_runs_cold_where_nothing_can_be_made_warm_and_the_way_says_why(
     let bgt = Orchestrator::new().pooled_by(scripts).unwrap();
     let output = soon(bgt.pooled(Command::script(&script)).into_future()).await.unwrap();
     assert_eq!(output.stdout_text().trim_end(), "ran");
-    let warmth = bgt.scripts().warmth();
+    let warmth = output.warmth;
     assert_eq!(warmth.isolation, Isolation::Cold);
     assert!(warmth.why.unwrap().contains("no_such_module"));
 }

@@ -1,5 +1,6 @@
 //! Work on resources that are kept warm: worker processes in any language that answer thousands of requests a second and
-//! can be trusted, and pools of anything else on [`deadpool`](https://docs.rs/deadpool).
+//! can be trusted, Python scripts in interpreters that are warm, and pools of anything else on
+//! [`deadpool`](https://docs.rs/deadpool).
 //!
 //! ```
 //! # #[cfg(all(unix, feature = "process"))] {
@@ -20,6 +21,9 @@
 //! # Ok(()) } main().unwrap();
 //! # }
 //! ```
+//!
+//! Python scripts, unchanged, in interpreters that have done their imports: `ScriptPool` gives each run a process of its
+//! own, with the exit code, the bytes and the end of a cold run.
 //!
 //! Anything else that is slow to make and quick to use:
 //!
@@ -74,7 +78,10 @@ pub use resource::{
 };
 #[cfg(feature = "process")]
 #[cfg_attr(docsrs, doc(cfg(feature = "process")))]
-pub use script::{Isolation, ScriptError, ScriptMetrics, ScriptPool, ScriptPoolBuilder, ScriptRun, Warmth};
+pub use script::{
+    Isolation, Pooled, PooledRun, ScriptError, ScriptMetrics, ScriptPool, ScriptPoolBuilder, ScriptRun,
+    Warmth,
+};
 #[cfg(feature = "serve")]
 #[cfg_attr(docsrs, doc(cfg(feature = "serve")))]
 pub use serve::{is_worker, serve};

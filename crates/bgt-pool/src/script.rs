@@ -23,4 +23,4 @@ pub use builder::ScriptPoolBuilder;
 pub use error::ScriptError;
 pub use isolation::{Isolation, ScriptMetrics, Warmth};
 pub use pool::ScriptPool;
-pub use run::ScriptRun;
+pub use run::{Pooled, PooledRun, ScriptRun};

@@ -82,7 +82,11 @@ async fn the_system_shows_the_interpreter_and_not_the_script() {
     for way in ways("the_system_shows_the_interpreter_and_not_the_script") {
         assert_eq!(cold(command(&script).env("OF_THE_RUN", "1")).await, "True True");
         let pool = pool(&script, way).build().unwrap();
-        assert_eq!(text(&pool, command(&script).env("OF_THE_RUN", "1")).await, "False False", "{way}");
+        // What a zygote gives birth to can show its own variables, as many as there is room for.
+        let shown = if way == Isolation::Zygote { "False True" } else { "False False" };
+        assert_eq!(text(&pool, command(&script).env("OF_THE_RUN", "1")).await, shown, "{way}");
+        let long = command(&script).env("OF_THE_RUN", "1".repeat(60_000));
+        assert_eq!(text(&pool, long).await, "False False", "{way}");
         pool.drain(HANG).await;
     }
 }

@@ -65,6 +65,25 @@ impl Environment {
         }
     }
 
+    /// All variables but secrets and our own. A secret hides the host's value of that name, too.
+    pub(crate) fn open(&self) -> Vec<(OsString, OsString)> {
+        let inherited = std::env::vars_os().filter(|_| !self.cleared);
+        let mut variables: BTreeMap<OsString, (OsString, OsString)> =
+            inherited.map(|(name, value)| (bgt_sys::variable_key(&name), (name, value))).collect();
+        for (key, Change { name, to }) in &self.changes {
+            match to {
+                Some(Word::Plain(value)) => {
+                    variables.insert(key.clone(), (name.clone(), value.clone()));
+                }
+                Some(Word::Secret(_)) | None => {
+                    variables.remove(key);
+                }
+            }
+        }
+        variables.remove(&bgt_sys::variable_key(RESERVED.as_ref()));
+        variables.into_values().collect()
+    }
+
     /// Where programs are looked up: the `PATH` that the program will have, or else the host's.
     pub(crate) fn path(&self) -> OsString {
         self.get("PATH").or_else(|| std::env::var_os("PATH")).unwrap_or_default()
@@ -113,6 +132,20 @@ mod tests {
         assert_eq!(names, expected);
         env.change("PATH".into(), None);
         assert_eq!(env.get("PATH"), None);
+    }
+
+    #[test]
+    fn what_is_open_has_no_secrets() {
+        let mut env = Environment::default();
+        env.change("PLAIN".into(), Some(Word::Plain("seen".into())));
+        env.change("TOKEN".into(), Some(Word::Secret(crate::Secret::literal("hidden"))));
+        // The host has a value of this name, which may be the same one.
+        env.change("PATH".into(), Some(Word::Secret(crate::Secret::from_env("PATH"))));
+        let open = env.open();
+        assert!(open.contains(&("PLAIN".into(), "seen".into())), "{open:?}");
+        assert!(open.iter().all(|(name, _)| name != "TOKEN" && name != "PATH"), "{open:?}");
+        env.clear();
+        assert_eq!(env.open(), []);
     }
 
     /// Once it took the square of their number: 9.5 s for a fifth of these.

@@ -69,6 +69,13 @@ impl Command {
         self.supervised(cx, Some(starter)).await
     }
 
+    /// The variables of the program that everybody may see: the host's, changed as this command says, without any that the
+    /// command has as a secret, and without the one that is ours.
+    #[must_use]
+    pub fn open_environment(&self) -> Vec<(OsString, OsString)> {
+        self.env.open()
+    }
+
     /// Looks everything up and lets the starter get ready for it. Nothing is run, and no file of a redirection is opened.
     ///
     /// # Errors

@@ -385,6 +385,28 @@ def leave(status, interrupted, loaded):
     os._exit(status)
 
 
+class Block:
+    """What others see of the environment of this process: it is where the system had put it when the process was started."""
+
+    def __init__(self, memmove):
+        with open("/proc/self/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        self.memmove = memmove
+        # The 50th and the 51st field of all; two of them come before these.
+        self.start, self.end = int(fields[47]), int(fields[48])
+        self.show(os.environb.get(b"BGT_TREE", b""))
+
+    def show(self, tree):
+        """Writes as many variables as there is room for, the one by which strays are found before all others."""
+        room = self.end - self.start
+        shown = b"BGT_TREE=" + tree + b"\0" if tree else b""
+        for name, value in os.environb.items():
+            variable = name + b"=" + value + b"\0"
+            if name != b"BGT_TREE" and len(shown) + len(variable) <= room:
+                shown += variable
+        self.memmove(self.start, shown.ljust(room, b"\0"), room)
+
+
 class Zygote:
     """Forks so that what is born is a child of whoever started this process."""
 
@@ -407,9 +429,12 @@ class Zygote:
         # Where the C library keeps the number of its thread: the kernel writes it there when it clones.
         if self.libc.prctl(40, ctypes.byref(self.tid), 0, 0, 0) != 0:
             raise OSError(ctypes.get_errno(), "PR_GET_TID_ADDRESS")
-        self.libc.getenv.restype = ctypes.c_void_p
-        self.tree = self.libc.getenv(b"BGT_TREE")
-        self.room = len(os.environb.get(b"BGT_TREE", b""))
+        # It was there to make room. The others move to memory of their own: nothing points to where they were.
+        os.environ.pop("BGT_ROOM", None)
+        variables = dict(os.environ)
+        os.environ.clear()
+        os.environ.update(variables)
+        self.block = Block(ctypes.memmove)
         fd = os.dup(0)
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
@@ -547,9 +572,8 @@ class Zygote:
         except OSError as error:
             write(line, FORKED + number(os.getpid()) + FAILED + number(error.errno))
             os._exit(0)
-        if self.tree and len(tree) <= self.room:
-            # What others see of this process' environment is where the system had put it.
-            self.ctypes.memmove(self.tree, tree.ljust(self.room, b":"), self.room)
+        order.set_environment()
+        self.block.show(tree or os.environb.get(b"BGT_TREE", b""))
         write(line, READY + number(os.getpid()))
         os.close(line)
         return order, code, self.loaded
@@ -593,7 +617,8 @@ def begin():
         order, code, loaded = Zygote(modules).serve()
     else:
         order, code, loaded = prestarted(modules)
-    order.set_environment()
+    if loaded is None:
+        order.set_environment()
     if code is None:
         order.become_cold()
     for name, fd in (("stdin", 0), ("stdout", 1), ("stderr", 2)):

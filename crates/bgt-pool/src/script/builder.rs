@@ -62,8 +62,8 @@ impl ScriptPoolBuilder {
     /// warm.
     ///
     /// Choose those that cost and that do nothing but define: what they print while they are imported goes to the log, and
-    /// of the environment they see then what [matters](Self::depends_on), and nothing else of a run. Files that they came from
-    /// are watched: when one changes, so does the interpreter.
+    /// of the environment they see then the host's and what the pool's own command says, but no secrets; of a run's own only
+    /// what [matters](Self::depends_on). Files that they came from are watched: when one changes, so does the interpreter.
     ///
     /// A module that starts threads while it is imported cannot be forked: then interpreters are
     /// [prestarted](Isolation::Prestarted). `numpy` is one of these where its OpenBLAS may use several processors; with
@@ -145,7 +145,7 @@ impl ScriptPoolBuilder {
         if self.settings.limit.is_zero() {
             return Err(BuildError::Zero { what: "warm_deadline" });
         }
-        let hearth = Arc::new(Hearth::new(self.settings, self.isolation));
+        let hearth = Arc::new(Hearth::new(&self.command, self.settings, self.isolation));
         Ok(ScriptPool {
             places: self.places.build()?,
             way: Way { hearth, isolation: self.isolation, refuse_cold: self.refuse_cold },

@@ -27,6 +27,9 @@ const WARM: &str = include_str!("../python/bgt_warm.py");
 /// not used for the longest time.
 const FIRES: usize = 8;
 
+/// How many bytes of variables that are its own a run of a zygote can show in `/proc/PID/environ`.
+const ROOM: usize = 8 << 10;
+
 /// How often a shelf is filled anew because somebody takes from it while it is filled.
 const ATTEMPTS: usize = 8;
 
@@ -40,6 +43,8 @@ pub(super) struct Settings {
 
 #[derive(Debug)]
 pub(super) struct Hearth {
+    /// The pool's own.
+    command: Command,
     settings: Settings,
     pub(super) tally: Tally,
     pub(super) minders: TaskTracker,
@@ -50,9 +55,10 @@ pub(super) struct Hearth {
 type Fires = HashMap<Key, (Instant, Arc<Fire>)>;
 
 impl Hearth {
-    pub(super) fn new(settings: Settings, isolation: Isolation) -> Self {
+    pub(super) fn new(command: &Command, settings: Settings, isolation: Isolation) -> Self {
         let tally = Tally::new(isolation);
-        Self { settings, tally, minders: TaskTracker::new(), fires: Mutex::new(Some(HashMap::new())) }
+        let (minders, fires) = (TaskTracker::new(), Mutex::new(Some(HashMap::new())));
+        Self { command: command.clone(), settings, tally, minders, fires }
     }
 
     fn fires(&self) -> std::sync::MutexGuard<'_, Option<Fires>> {
@@ -74,7 +80,8 @@ impl Hearth {
             let oldest = fires.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| key.clone());
             gone = oldest.and_then(|key| fires.remove(&key));
         }
-        let fire = Arc::new(Fire::new(key.program.clone(), key.environment()));
+        let environment = key.environment(self.command.open_environment(), &self.settings.matters);
+        let fire = Arc::new(Fire::new(key.program.clone(), environment));
         fires.insert(key, (now, fire.clone()));
         drop(guard);
         drop(gone);
@@ -129,11 +136,13 @@ impl Hearth {
             }
             return Err(trouble.last);
         }
+        fire.may_ever()?;
         let turn = fire.turn.clone().lock_owned().await;
         // Whoever had the turn before may have made it, or have failed.
         if let Some(zygote) = fire.good() {
             return Ok(zygote);
         }
+        fire.may_ever()?;
         if let Some(trouble) = fire.trouble(Isolation::Zygote).filter(|_| !patient) {
             return Err(trouble.last);
         }
@@ -149,7 +158,7 @@ impl Hearth {
         let (hearth, fire) = (self.clone(), fire.clone());
         tokio::spawn(async move {
             let _turn = turn;
-            let command = hearth.command(&fire, "zygote");
+            let command = hearth.command(&fire, "zygote").env("BGT_ROOM", "-".repeat(ROOM));
             let stamps = Stamps::of(&fire.program);
             let start = WarmZygote::start(&command, stamps, &hearth.minders);
             let limit = hearth.settings.limit;
@@ -204,6 +213,7 @@ impl Hearth {
 
     /// Waits until as many wait as are to, whoever makes them.
     pub(super) async fn stock(self: &Arc<Self>, fire: &Arc<Fire>) -> Result<(), NotWarm> {
+        fire.shelf.clear_out();
         for _ in 0..ATTEMPTS {
             self.restock(fire, self.settings.spare);
             fire.shelf.made().await;
@@ -284,13 +294,28 @@ impl Fire {
         self.troubles()[way as usize].clone()
     }
 
-    /// A second after the first failure, doubling up to half a minute.
+    /// That a zygote is not out of the question: then asking for it is of no use, either.
+    fn may_ever(&self) -> Result<(), NotWarm> {
+        let trouble = self.trouble(Isolation::Zygote);
+        match trouble.filter(|trouble| trouble.last.lasts.is_some() && trouble.stands()) {
+            Some(trouble) => Err(trouble.last),
+            None => Ok(()),
+        }
+    }
+
+    /// A second after the first failure, doubling up to half a minute. Several at once are one.
     fn note(&self, way: Isolation, failed: Option<&NotWarm>) {
         let trouble = &mut self.troubles()[way as usize];
-        *trouble = failed.map(|last| {
-            let pause = trouble.as_ref().map_or(Duration::from_secs(1), |trouble| trouble.pause * 2);
-            let pause = pause.min(Duration::from_secs(30));
-            Trouble { until: Instant::now() + pause, pause, last: last.clone() }
+        let now = Instant::now();
+        *trouble = failed.map(|last| match &*trouble {
+            Some(Trouble { until, pause, .. }) if *until > now => {
+                Trouble { until: *until, pause: *pause, last: last.clone() }
+            }
+            earlier => {
+                let pause = earlier.as_ref().map_or(Duration::from_secs(1), |earlier| earlier.pause * 2);
+                let pause = pause.min(Duration::from_secs(30));
+                Trouble { until: now + pause, pause, last: last.clone() }
+            }
         });
     }
 
@@ -306,5 +331,27 @@ impl Trouble {
             Some(files) => files.hold(),
             None => self.until > Instant::now(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As many as are to be spare fail at once: once that made the first pause the longest.
+    #[tokio::test(start_paused = true)]
+    async fn failures_at_once_are_one_failure() {
+        let fire = Fire::new(PathBuf::from("python3"), Vec::new());
+        let way = Isolation::Prestarted;
+        for _ in 0..5 {
+            fire.note(way, Some(&NotWarm::new("no")));
+        }
+        assert!(fire.trouble(way).unwrap().stands() && fire.trouble(Isolation::Zygote).is_none());
+        tokio::time::advance(Duration::from_millis(1001)).await;
+        assert!(!fire.trouble(way).unwrap().stands());
+        fire.note(way, Some(&NotWarm::new("no")));
+        assert_eq!(fire.trouble(way).unwrap().pause, Duration::from_secs(2));
+        fire.note(way, None);
+        assert!(fire.trouble(way).is_none());
     }
 }

@@ -18,17 +18,19 @@ impl Key {
         Self { program: program.to_owned(), variables }
     }
 
-    /// What the interpreter is started with: of the runs only what they have in common, so that none sees what is another's;
-    /// of the host only what a system needs to start programs.
-    pub(super) fn environment(&self) -> Vec<(OsString, OsString)> {
-        let host = NEEDED.iter().filter_map(|name| Some(((*name).into(), std::env::var_os(name)?)));
-        let mine = |name: &OsString| self.variables.iter().any(|(mine, _)| mine.eq_ignore_ascii_case(name));
-        host.filter(|(name, _)| !mine(name)).chain(self.variables.iter().cloned()).collect()
+    /// What the interpreter is started with: of these variables, which are nobody's own, all that may differ between runs; of
+    /// the runs only what they have in common, so that none sees what is another's.
+    pub(super) fn environment(
+        &self,
+        base: Vec<(OsString, OsString)>,
+        more: &[OsString],
+    ) -> Vec<(OsString, OsString)> {
+        let mut variables = base;
+        variables.retain(|(name, _)| !matters(name) && !more.contains(name));
+        variables.extend(self.variables.iter().cloned());
+        variables
     }
 }
-
-const NEEDED: [&str; 9] =
-    ["PATH", "PATHEXT", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "TEMP", "TMP", "TMPDIR"];
 
 /// Variables that the interpreter, the C library or well-known modules look at once, when they start.
 fn matters(name: &OsStr) -> bool {
@@ -70,11 +72,15 @@ mod tests {
     }
 
     #[test]
-    fn an_interpreter_is_started_with_nothing_of_a_single_run() {
-        let variables =
-            [("LANG", "C"), ("SECRET", "1"), ("PATH", "/theirs")].map(|(n, v)| (n.into(), v.into()));
-        let environment = Key::new(Path::new("/usr/bin/python3"), &variables, &[]).environment();
-        assert!(environment.contains(&("LANG".into(), "C".into())));
-        assert!(environment.iter().all(|(name, value)| name != "SECRET" && value != "/theirs"));
+    fn an_interpreter_is_started_with_nothing_that_is_one_run_s_own() {
+        let pairs = |all: &[(&str, &str)]| -> Vec<(OsString, OsString)> {
+            all.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+        };
+        let more: [OsString; 1] = ["MODEL".into()];
+        let run = pairs(&[("LANG", "de"), ("MODEL", "2"), ("TOKEN", "alice")]);
+        let key = Key::new(Path::new("python3"), &run, &more);
+        let base = pairs(&[("PATH", "/bin"), ("LANG", "C"), ("MODEL", "1"), ("TZ", "UTC")]);
+        let expected = pairs(&[("PATH", "/bin"), ("LANG", "de"), ("MODEL", "2")]);
+        assert_eq!(key.environment(base, &more), expected);
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bgt_core::{Observer, Pattern};
+use bgt_core::{Observer, Pattern, Task};
 use bgt_process::Command;
 use bgt_simple::Run;
 use deadpool::managed::{Manager, Metrics as ObjectMetrics, RecycleResult};
@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::builder::ScriptPoolBuilder;
 use super::isolation::{ScriptMetrics, Warmth};
-use super::run::ScriptRun;
+use super::run::{PooledRun, ScriptRun};
 use super::starter::{OneRun, Way};
 use crate::{Drained, Error, ErrorParts, Pool, PoolError, RunId};
 
@@ -66,6 +66,11 @@ impl ScriptPool {
         ScriptPoolBuilder::new(Command::script(script))
     }
 
+    /// A pool for this command: a script of which there is more to be said, or any program.
+    pub fn of(command: Command) -> ScriptPoolBuilder {
+        ScriptPoolBuilder::new(command)
+    }
+
     /// Runs the script with these arguments, after those that its command has, as a run, to be awaited: it is given a
     /// deadline, retries and cancellation as any [`Run`] is. The deadline covers the wait for a place.
     ///
@@ -83,8 +88,24 @@ impl ScriptPool {
     ///
     /// As [`run`](Self::run).
     pub fn run_command(&self, command: Command) -> Run<'static, ScriptRun> {
-        let run = ScriptRun { places: self.places.clone(), way: self.way.clone(), command };
-        let run = bgt_simple::run(run).pattern(Pattern::Pooled);
+        self.listed(self.task(command))
+    }
+
+    /// Runs this command as [`run_command`](Self::run_command) does, and answers how it was started, too.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn run_pooled(&self, command: Command) -> Run<'static, PooledRun> {
+        self.listed(PooledRun(self.task(command)))
+    }
+
+    fn task(&self, command: Command) -> ScriptRun {
+        ScriptRun { places: self.places.clone(), way: self.way.clone(), command }
+    }
+
+    fn listed<T: Task + 'static>(&self, task: T) -> Run<'static, T> {
+        let run = bgt_simple::run(task).pattern(Pattern::Pooled);
         match &self.observer {
             Some(observer) => run.observer(observer.clone()),
             None => run,

@@ -83,6 +83,16 @@ impl Shelf {
         }
     }
 
+    /// Ends those whose files have changed.
+    pub(super) fn clear_out(&self) {
+        let mut content = self.0.content();
+        let all = std::mem::take(&mut content.ready);
+        let (good, old): (VecDeque<_>, VecDeque<_>) = all.into_iter().partition(|ready| ready.stamps.hold());
+        content.ready = good;
+        drop(content);
+        drop(old);
+    }
+
     /// Places for those that are to be made, so that so many wait.
     pub(super) fn missing(&self, wanted: usize) -> Vec<Place> {
         let mut content = self.0.content();

@@ -8,7 +8,7 @@ use bgt_process::{Order, Prestarted, Started, Starter};
 
 use super::error::{NotWarm, ScriptError};
 use super::hearth::Hearth;
-use super::isolation::Isolation;
+use super::isolation::{Isolation, Warmth};
 use super::words::words;
 use super::zygote::WarmZygote;
 
@@ -25,11 +25,24 @@ pub(super) struct Way {
 pub(super) struct OneRun<'a> {
     way: &'a Way,
     keeps: Mutex<Option<Arc<WarmZygote>>>,
+    taken: Mutex<Warmth>,
 }
 
 impl<'a> OneRun<'a> {
     pub(super) fn new(way: &'a Way) -> Self {
-        Self { way, keeps: Mutex::default() }
+        let taken = Warmth { isolation: way.isolation, why: None };
+        Self { way, keeps: Mutex::default(), taken: Mutex::new(taken) }
+    }
+
+    /// How it was started.
+    pub(super) fn taken(self) -> Warmth {
+        self.taken.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, isolation: Isolation, why: Option<&str>) {
+        self.way.hearth.tally.started(isolation, why);
+        let taken = Warmth { isolation, why: why.map(str::to_owned) };
+        *self.taken.lock().unwrap_or_else(PoisonError::into_inner) = taken;
     }
 }
 
@@ -103,7 +116,6 @@ impl OneRun<'_> {
 #[async_trait]
 impl Starter for OneRun<'_> {
     async fn start(&self, order: Order<'_>) -> Result<Started, TaskError> {
-        let tally = &self.way.hearth.tally;
         let mut why = None::<NotWarm>;
         if self.way.isolation != Isolation::Cold {
             let wanted = match order.python_script() {
@@ -115,7 +127,7 @@ impl Starter for OneRun<'_> {
             };
             match wanted {
                 Err(not) => {
-                    tally.started(Isolation::Cold, Some(&not.why));
+                    self.note(Isolation::Cold, Some(&not.why));
                     return order.cold().await;
                 }
                 Ok((script, words)) => {
@@ -127,7 +139,7 @@ impl Starter for OneRun<'_> {
                         };
                         match tried {
                             Tried::Started(started) => {
-                                tally.started(way, why.as_ref().map(|not| &*not.why));
+                                self.note(way, why.as_ref().map(|not| &*not.why));
                                 return Ok(started);
                             }
                             Tried::Failed(error) => return Err(error.into_task_error()),
@@ -142,7 +154,7 @@ impl Starter for OneRun<'_> {
                 Err(ScriptError::NotWarm { why, tail }.into_task_error())
             }
             why => {
-                tally.started(Isolation::Cold, why.as_ref().map(|not| &*not.why));
+                self.note(Isolation::Cold, why.as_ref().map(|not| &*not.why));
                 order.cold().await
             }
         }

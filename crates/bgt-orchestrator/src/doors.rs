@@ -1,0 +1,4 @@
+//! The typed doors that have a file of their own.
+
+#[cfg(all(feature = "pooled", feature = "process"))]
+mod scripts;
