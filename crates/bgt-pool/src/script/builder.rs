@@ -66,7 +66,7 @@ impl ScriptPoolBuilder {
     /// what [matters](Self::depends_on). Files that they came from are watched: when one changes, so does the interpreter.
     ///
     /// A module that starts threads while it is imported cannot be forked: then interpreters are
-    /// [prestarted](Isolation::Prestarted). `numpy` is one of these where its OpenBLAS may use several processors; with
+    /// [prestarted](Isolation::Prestarted). `numpy` is one of these where its `OpenBLAS` may use several processors; with
     /// `OPENBLAS_NUM_THREADS=1` in the command's environment it is not.
     pub fn preload(mut self, modules: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.settings.preload.extend(modules.into_iter().map(Into::into));

@@ -99,7 +99,7 @@ async fn mind(
     gone.cancel();
     match program.kill().await {
         Ok(exit) if !end.is_cancelled() => {
-            tracing::warn!(pid, "a warm interpreter has ended by itself: {exit}")
+            tracing::warn!(pid, "a warm interpreter has ended by itself: {exit}");
         }
         Ok(_) => {}
         Err(error) => tracing::warn!(pid, %error, "a warm interpreter could not be ended"),
