@@ -21,8 +21,9 @@ fn ways(test: &str) -> Vec<Isolation> {
 }
 
 fn has_zygotes(test: &str) -> bool {
-    let has = ways(test).contains(&Isolation::Zygote);
-    if !has {
+    let ways = ways(test);
+    let has = ways.contains(&Isolation::Zygote);
+    if !has && !ways.is_empty() {
         bgt_testkit::skip!(test, "there are no zygotes here");
     }
     has

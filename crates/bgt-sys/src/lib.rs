@@ -76,4 +76,4 @@ pub use quote::quote;
 pub use stdio::{Asked, Input, Output, Signal, SpawnOptions, Spawned};
 pub use timer::{Timer, steady};
 pub use variable::variable_key;
-pub use zygote::{Zygote, ZygoteParts};
+pub use zygote::{ZYGOTES, Zygote, ZygoteParts};

@@ -17,6 +17,9 @@ pub use elsewhere::Zygote;
 
 use crate::{Child, PipeReader};
 
+/// Whether this system has them.
+pub const ZYGOTES: bool = cfg!(target_os = "linux");
+
 /// A zygote that was started.
 #[derive(Debug)]
 pub struct ZygoteParts {

@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
+use bgt_process::Zygote;
+
 use crate::Metrics;
 
 /// How a script is kept apart from the others.
@@ -24,7 +26,7 @@ impl Isolation {
     /// The best of this system.
     #[must_use]
     pub const fn best() -> Self {
-        if cfg!(target_os = "linux") { Self::Zygote } else { Self::Prestarted }
+        if Zygote::SUPPORTED { Self::Zygote } else { Self::Prestarted }
     }
 
     /// What it is on this system.

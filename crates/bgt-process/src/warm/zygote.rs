@@ -26,6 +26,11 @@ pub struct Zygote {
     pub program: SessionProgram,
 }
 
+impl Zygote {
+    /// Whether this system has them: Linux does.
+    pub const SUPPORTED: bool = bgt_sys::ZYGOTES;
+}
+
 /// Where a warm interpreter is asked for what is ordered. Clones are the same door.
 #[derive(Clone, Debug)]
 pub struct ZygoteDoor(Arc<bgt_sys::Zygote>);
