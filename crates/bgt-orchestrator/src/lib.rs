@@ -29,7 +29,11 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod advisor;
+mod explain;
 mod orchestrator;
+
+pub use advisor::{Advisor, Alternative, FromHistory, Reason, Recommendation, Requirements, Weighed};
 
 /// Run many under limits: the crate `bgt-concurrent`.
 #[cfg(feature = "concurrent")]
@@ -73,4 +77,5 @@ pub use bgt_simple::{DeadlinePassed, Panicked, Run};
 #[cfg(feature = "streaming")]
 #[cfg_attr(docsrs, doc(cfg(feature = "streaming")))]
 pub use bgt_streaming as streaming;
+pub use explain::{Explanation, comparison, explain};
 pub use orchestrator::Orchestrator;
