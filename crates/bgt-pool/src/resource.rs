@@ -21,6 +21,7 @@ mod metrics;
 mod policy;
 mod pool;
 mod run;
+mod weak;
 mod yard;
 
 pub use breaker::Backoff;
@@ -30,3 +31,4 @@ pub use manager::{Factory, Managed, factory};
 pub use metrics::{Metrics, Retired};
 pub use pool::{Drained, Pool};
 pub use run::Leased;
+pub use weak::WeakPool;
