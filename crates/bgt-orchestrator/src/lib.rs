@@ -30,20 +30,32 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod advisor;
+mod builder;
+mod doors;
+mod events;
 mod explain;
+mod limited;
 mod orchestrator;
+#[cfg(feature = "pooled")]
+mod pools;
+mod query;
+mod shared;
+#[cfg(feature = "simple")]
+mod shutdown;
+#[cfg(feature = "signals")]
+mod signals;
+mod watcher;
 
 pub use advisor::{Advisor, Alternative, FromHistory, Reason, Recommendation, Requirements, Weighed};
-
 /// Run many under limits: the crate `bgt-concurrent`.
 #[cfg(feature = "concurrent")]
 #[cfg_attr(docsrs, doc(cfg(feature = "concurrent")))]
 pub use bgt_concurrent as concurrent;
 pub use bgt_core::{
     AttemptFailure, Cancel, CancelReason, Cancelled, Chunk, Context, Error, ErrorKind, ErrorParts, Event,
-    EventKind, GiveUp, InvalidRetry, InvalidRunId, InvalidTransition, Observer, Pattern, Polite, Progress,
-    Report, Retry, RunId, RunInfo, Runs, Sink, SinkClosed, Source, Status, Stop, Task, TaskError, TaskFn,
-    UnknownPattern, UnknownStatus, Verdict, async_trait, task_fn,
+    EventKind, GiveUp, InvalidRetry, InvalidRunId, InvalidTransition, Limits, LimitsError, Needs, Observer,
+    Pattern, Polite, Progress, Report, Retry, RunId, RunInfo, Runs, Sink, SinkClosed, Source, Status, Stop,
+    Task, TaskError, TaskFn, UnknownPattern, UnknownStatus, Verdict, async_trait, task_fn,
 };
 /// Start it, forget it, never lose it: the crate `bgt-detached`.
 #[cfg(feature = "detached")]
@@ -77,5 +89,18 @@ pub use bgt_simple::{DeadlinePassed, Panicked, Run};
 #[cfg(feature = "streaming")]
 #[cfg_attr(docsrs, doc(cfg(feature = "streaming")))]
 pub use bgt_streaming as streaming;
+pub use builder::{AtShutdown, OrchestratorBuilder};
+pub use events::{Events, Heard};
 pub use explain::{Explanation, comparison, explain};
+pub use limited::Limited;
 pub use orchestrator::Orchestrator;
+#[cfg(all(feature = "pooled", feature = "process"))]
+#[cfg_attr(docsrs, doc(cfg(all(feature = "pooled", feature = "process"))))]
+pub use pools::WorkersError;
+pub use query::RunQuery;
+#[cfg(feature = "simple")]
+#[cfg_attr(docsrs, doc(cfg(feature = "simple")))]
+pub use shutdown::ShutDown;
+#[cfg(feature = "signals")]
+#[cfg_attr(docsrs, doc(cfg(feature = "signals")))]
+pub use signals::{OnSignal, Signal};

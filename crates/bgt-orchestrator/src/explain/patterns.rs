@@ -41,7 +41,7 @@ pub(super) const STREAMING: Explanation = Explanation {
     ],
     example: include_str!("examples/streaming.rs"),
     package: "bgt-streaming",
-    selected_by: "`Request::streaming`.",
+    selected_by: "`Request::streaming(true)`.",
 };
 
 pub(super) const CONCURRENT: Explanation = Explanation {
@@ -81,7 +81,7 @@ pub(super) const DETACHED: Explanation = Explanation {
     ],
     example: include_str!("examples/detached.rs"),
     package: "bgt-detached",
-    selected_by: "`Request::no_wait`.",
+    selected_by: "`Request::wait(false)`.",
 };
 
 pub(super) const PERIODIC: Explanation = Explanation {
@@ -121,5 +121,5 @@ pub(super) const POOLED: Explanation = Explanation {
     ],
     example: include_str!("examples/pooled.rs"),
     package: "bgt-pool",
-    selected_by: "`Request::ask`.",
+    selected_by: "`Request::ask`, or `Request::pooled(true)`.",
 };
