@@ -32,13 +32,24 @@
 mod advisor;
 mod builder;
 mod doors;
+#[cfg(feature = "simple")]
+mod error;
 mod events;
+#[cfg(feature = "simple")]
+mod execute;
+#[cfg(feature = "simple")]
+mod execution;
 mod explain;
+mod history;
 mod limited;
 mod orchestrator;
 #[cfg(feature = "pooled")]
 mod pools;
 mod query;
+#[cfg(feature = "simple")]
+mod request;
+#[cfg(feature = "simple")]
+mod selection;
 mod shared;
 #[cfg(feature = "simple")]
 mod shutdown;
@@ -90,7 +101,13 @@ pub use bgt_simple::{DeadlinePassed, Panicked, Run};
 #[cfg_attr(docsrs, doc(cfg(feature = "streaming")))]
 pub use bgt_streaming as streaming;
 pub use builder::{AtShutdown, OrchestratorBuilder};
+#[cfg(feature = "simple")]
+#[cfg_attr(docsrs, doc(cfg(feature = "simple")))]
+pub use error::ExecuteError;
 pub use events::{Events, Heard};
+#[cfg(feature = "simple")]
+#[cfg_attr(docsrs, doc(cfg(feature = "simple")))]
+pub use execution::{Execution, Outcome};
 pub use explain::{Explanation, comparison, explain};
 pub use limited::Limited;
 pub use orchestrator::Orchestrator;
@@ -98,6 +115,12 @@ pub use orchestrator::Orchestrator;
 #[cfg_attr(docsrs, doc(cfg(all(feature = "pooled", feature = "process"))))]
 pub use pools::WorkersError;
 pub use query::RunQuery;
+#[cfg(feature = "simple")]
+#[cfg_attr(docsrs, doc(cfg(feature = "simple")))]
+pub use request::Request;
+#[cfg(feature = "simple")]
+#[cfg_attr(docsrs, doc(cfg(feature = "simple")))]
+pub use selection::{Asked, Contradiction, Selection};
 #[cfg(feature = "simple")]
 #[cfg_attr(docsrs, doc(cfg(feature = "simple")))]
 pub use shutdown::ShutDown;

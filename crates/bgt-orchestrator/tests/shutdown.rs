@@ -293,7 +293,8 @@ fn a_signal_begins_a_shutdown_and_the_second_ends_it_at_once() {
         assert_eq!(service.hear(), "up");
         service.say("go on");
         for signal in signals {
-            let kill = std::process::Command::new("kill").args([*signal, &*service.id().to_string()]).status();
+            let kill =
+                std::process::Command::new("kill").args([*signal, &*service.id().to_string()]).status();
             assert!(kill.unwrap().success());
         }
         assert_eq!(service.hear(), said, "{role} {signals:?}");
