@@ -66,22 +66,23 @@ impl<O: Send + 'static> Execution<O> {
     ///
     /// Dropping the future stops a run that is streamed.
     pub async fn output(self) -> Result<O, ExecuteError> {
-        let instead = match self.outcome {
-            Outcome::Ended(report) => return Ok(report.result?),
+        #[cfg(any(feature = "concurrent", feature = "detached", feature = "periodic"))]
+        let none = |instead| Err(ExecuteError::NoOutput { pattern: self.selection.pattern, instead });
+        match self.outcome {
+            Outcome::Ended(report) => Ok(report.result?),
             #[cfg(feature = "streaming")]
-            Outcome::Streaming(handle) => return Ok(handle.await?),
+            Outcome::Streaming(handle) => Ok(handle.await?),
             #[cfg(feature = "concurrent")]
             Outcome::Batch(_) | Outcome::Batching(_) => {
-                "look at its report, or read the results from its handle"
+                none("look at its report, or read the results from its handle")
             }
             #[cfg(feature = "detached")]
-            Outcome::Detached(_) => "ask for the run by its id, with Orchestrator::run",
+            Outcome::Detached(_) => none("ask for the run by its id, with Orchestrator::run"),
             #[cfg(feature = "detached")]
-            Outcome::Local(_) => "nobody waits for it; leave wait(false) out to have its output",
+            Outcome::Local(_) => none("nobody waits for it; leave wait(false) out to have its output"),
             #[cfg(feature = "periodic")]
-            Outcome::Scheduled(_) => "its handle has the statistics and the history of its firings",
-        };
-        Err(ExecuteError::NoOutput { pattern: self.selection.pattern, instead })
+            Outcome::Scheduled(_) => none("its handle has the statistics and the history of its firings"),
+        }
     }
 
     /// The error of what has ended and did not succeed.

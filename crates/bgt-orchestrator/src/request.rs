@@ -55,6 +55,7 @@ pub struct Request<T> {
 }
 
 /// What is to be run.
+#[cfg_attr(not(feature = "concurrent"), allow(dead_code, reason = "many are refused without that pattern"))]
 pub(crate) enum Work<T> {
     One(T),
     Many(Box<dyn Iterator<Item = (T, Option<Arc<str>>)> + Send>),

@@ -97,7 +97,6 @@ impl Orchestrator {
     pub async fn shutdown(&self, within: Duration) -> ShutDown {
         let began = Instant::now();
         let budget = Budget::of(within);
-        let at = |part: Duration| began + part;
         self.shared.switches.close();
         for pattern in SWITCHED {
             if budget.is_immediate || self.shared.stops_at_shutdown(pattern) {
@@ -118,9 +117,9 @@ impl Orchestrator {
 
         #[cfg(feature = "pooled")]
         let callers_left = {
-            let within = at(budget.pools).saturating_duration_since(Instant::now());
+            let within = (began + budget.pools).saturating_duration_since(Instant::now());
             let drain = self.shared.pools.drain(within);
-            timeout_at(at(budget.pools_at_most), drain)
+            timeout_at(began + budget.pools_at_most, drain)
                 .await
                 .unwrap_or_else(|_| self.count(&[Pattern::Pooled]))
         };
@@ -129,8 +128,8 @@ impl Orchestrator {
 
         #[cfg(feature = "detached")]
         if let Some(detached) = &self.detached {
-            let within = at(budget.whole).saturating_duration_since(Instant::now());
-            let _ = timeout_at(at(budget.whole), detached.shutdown(within)).await;
+            let within = (began + budget.whole).saturating_duration_since(Instant::now());
+            let _ = timeout_at(began + budget.whole, detached.shutdown(within)).await;
         }
         #[cfg(feature = "periodic")]
         let firings_left = firings.left;

@@ -7,6 +7,10 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// Points in time, counted from the begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(all(feature = "pooled", feature = "detached")),
+    allow(dead_code, reason = "some parts are for patterns that are not compiled in")
+)]
 pub(super) struct Budget {
     /// Whether there is no time to wait for anything.
     pub(super) is_immediate: bool,
