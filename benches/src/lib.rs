@@ -7,11 +7,14 @@
 //! `benches/README.md` says how to run it and how to read a line.
 
 mod bench;
+pub mod combos;
 pub mod concurrent;
 pub mod detached;
 mod interval;
 mod line;
+pub mod load;
 mod options;
+pub mod overhead;
 mod peak;
 pub mod periodic;
 pub mod pool;
