@@ -4,8 +4,8 @@
 mod support;
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bgt_detached::{Builder, CancelReason, Context, Job, Page, RunEventKind, RunFilter, SqliteStore, Status};
@@ -19,15 +19,13 @@ const LEASE: Duration = Duration::from_millis(300);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_two_hosts_work_on_is_done_once_each() {
     let scratch = Scratch::new();
-    let ledger = Ledger::at(scratch.path("ledger"));
+    // Not a file: under Wine what two threads append to one at once may overwrite each other.
+    let calls = Arc::new(Mutex::new(Vec::new()));
     let host = |name: &'static str| {
-        let ledger = ledger.clone();
+        let calls = calls.clone();
         let work = move |_cx: Context, n: u32| {
-            let ledger = ledger.clone();
-            async move {
-                ledger.append(&format!("{name} {n}"));
-                Ok(n)
-            }
+            calls.lock().unwrap().push(n);
+            std::future::ready(Ok(n))
         };
         Builder::new().name(name).queue("both", 4).function("work", work).open(scratch.path("runs.db"))
     };
@@ -37,7 +35,7 @@ async fn what_two_hosts_work_on_is_done_once_each() {
     for id in &ids {
         assert_eq!(ended(&other.run(*id)).await.status, Status::Succeeded);
     }
-    let done: Vec<_> = ledger.lines().iter().map(|line| line.split_once(' ').unwrap().1.to_owned()).collect();
+    let done = calls.lock().unwrap().clone();
     assert_eq!((done.len(), done.iter().collect::<HashSet<_>>().len()), (200, 200));
     assert_eq!(one.hosts().await.unwrap().iter().filter(|host| host.is_alive).count(), 2);
     one.shutdown(HANG).await;
