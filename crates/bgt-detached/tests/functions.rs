@@ -265,6 +265,10 @@ async fn tasks_of_this_process_alone_end_with_their_host() {
     tokio::time::timeout(support::HANG, host.shutdown(Duration::from_millis(50))).await.expect("an end");
     assert_eq!(polite.status(), Status::Cancelled);
     assert!(stubborn.wait().await.is_final());
+    let other = Builder::new().open(scratch.path("other.db")).await.unwrap();
+    let left = other.detach_local(task_fn("left", |_cx| std::future::pending::<Result<(), TaskError>>()));
+    drop(other);
+    assert_eq!(tokio::time::timeout(support::HANG, left.wait()).await, Ok(Status::Lost));
     let late = host.detach_local(task_fn("late", |_cx| async { Ok(()) }));
     assert!(matches!(late.wait().await, Status::Cancelled | Status::Lost), "{:?}", late.status());
 }
@@ -282,6 +286,7 @@ async fn the_longest_backoff_is_a_wait_and_no_end_of_the_run() {
         }
     };
     tokio::time::timeout(support::HANG, put_back).await.expect("an attempt that ends");
+    assert_eq!(run.attempts().await.unwrap()[0].status, Some(Status::Failed));
     assert_eq!(run.status().await.unwrap(), Status::Queued);
     run.cancel().await.unwrap();
     assert_eq!(ended(&run).await.status, Status::Cancelled);
