@@ -374,6 +374,46 @@ async fn a_program_whose_folder_was_removed_is_lost_and_not_started_again() {
     assert_eq!(ledger.lines(), ["begun"]);
 }
 
+/// The same while no host was there to see it.
+#[tokio::test]
+async fn a_program_whose_folder_was_removed_while_no_host_was_there_is_not_started_again() {
+    let scratch = Scratch::new();
+    let (ledger, go) = (Ledger::at(scratch.path("ledger")), scratch.text("go"));
+    let mut host = Host::start(&scratch, "shim");
+    let id = host.detach(&["append", &scratch.text("ledger"), "begun", "then", "wait-file", &go]);
+    started(&ledger, 1);
+    let _ = host.0.kill();
+    let removed = std::fs::remove_dir_all(scratch.path(format!("runs.db.d/{id}")));
+    std::fs::write(&go, "").unwrap();
+    if let Err(error) = removed {
+        let name = "a_program_whose_folder_was_removed_while_no_host_was_there_is_not_started_again";
+        bgt_testkit::skip!(name, format!("the system keeps what is in use: {error}"));
+        return;
+    }
+    let host = open(&scratch).await;
+    let record = ended(&host.run(id)).await;
+    assert_eq!((record.status, record.attempt), (Status::Lost, 1), "{record:?}");
+    assert_eq!(ledger.lines(), ["begun"]);
+}
+
+/// The disk gave back something else than what was written: nobody can know how it ended, and it is not run again.
+#[tokio::test]
+async fn a_program_whose_exit_is_damaged_is_lost() {
+    let scratch = Scratch::new();
+    let ledger = Ledger::at(scratch.path("ledger"));
+    let mut host = Host::start(&scratch, "shim");
+    let id = host.detach(&["append", &scratch.text("ledger"), "begun", "then", "sleep", "0.5"]);
+    started(&ledger, 1);
+    let _ = host.0.kill();
+    let exit = scratch.path(format!("runs.db.d/{id}/1/exit"));
+    assert!(wait_until(HANG, || exit.exists()), "a shim that writes down how it ended");
+    std::fs::write(&exit, "{\"kind\":").unwrap();
+    let host = open(&scratch).await;
+    let record = ended(&host.run(id)).await;
+    assert_eq!((record.status, record.attempt), (Status::Lost, 1), "{record:?}");
+    assert_eq!(ledger.lines(), ["begun"]);
+}
+
 /// A shim that does not move keeps nobody waiting who says it twice.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,7 +10,7 @@ use bgt_sys::{Apart, Identity};
 
 use super::persist::{files, persist, there};
 use super::relay::Relay;
-use super::work::Settled;
+use super::work::{How, Settled};
 use super::{Host, Working, blocking};
 use crate::attempt::folder::Folder;
 use crate::attempt::{By, End, Known, Order, program, shim};
@@ -23,6 +23,8 @@ const BEGIN: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(100);
 /// How long a shim that was told to use force has for that.
 const FORCE: Duration = Duration::from_secs(5);
+/// How much of a run's history is read at once.
+const EVENTS: usize = 500;
 /// How often a shim is started that ends without having begun anything.
 const STARTS: u32 = 3;
 
@@ -33,17 +35,20 @@ pub(super) async fn run(
     working: &Arc<Working>,
     payload: &Payload,
     command: &StoredCommand,
+    how: How,
 ) -> Option<Settled> {
     let folder = Folder::of(&host.folder, held.run.id, held.lease.attempt);
     let attempt = Attempt { host, held, working, payload, folder };
-    let (mut starts, mut was_at_it) = (0, false);
+    let mut starts = 0;
+    // What another host had begun is in the records, and what we have done here we know.
+    let mut was_at_it = how == How::Adopted && attempt.was_begun().await?;
     loop {
         if attempt.is_left() {
             return None;
         }
         let of = attempt.folder.clone();
         if was_at_it && files(host, working, move || Ok(!of.path().is_dir())).await? {
-            let error = "its folder was removed while it ran, and with it how it ended";
+            let error = "its folder was removed after it was to be started, and with it how it ended";
             return Some(Settled::failed(ErrorKind::Lost, error));
         }
         let of = attempt.folder.clone();
@@ -126,6 +131,12 @@ impl Attempt<'_> {
         }
         // Gone again: it is looked once more whose it is.
         prepared??;
+        // From here on a folder that is missing says that somebody has removed it, not that nothing has begun.
+        let (run, mark) = (self.held.run.id, self.mark());
+        persist(self.host, || self.host.store.note(run, &mark)).await?;
+        if self.is_left() {
+            return Some(None);
+        }
         let Some(command) = self.host.settings.shim.command(&self.folder) else {
             return self.supervise(order).await;
         };
@@ -135,6 +146,26 @@ impl Attempt<'_> {
                 None
             }
             Err(error) => self.refuse(End::into(shim::cannot_start(&error))).await,
+        }
+    }
+
+    /// What the history says when the program of this attempt is about to be started.
+    fn mark(&self) -> String {
+        format!("the program of attempt {} is being started", self.held.lease.attempt)
+    }
+
+    /// Whether somebody was about to start it; `None` when the records do not say.
+    async fn was_begun(&self) -> Option<bool> {
+        let (id, mark, mut after) = (self.held.run.id, self.mark(), 0);
+        loop {
+            let events = persist(self.host, || self.host.store.events(id, after, EVENTS)).await?;
+            if events.iter().any(|event| event.text.as_deref() == Some(&*mark)) {
+                return Some(true);
+            }
+            match events.last() {
+                Some(last) if events.len() == EVENTS => after = last.seq,
+                _ => return Some(false),
+            }
         }
     }
 

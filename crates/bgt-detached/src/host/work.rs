@@ -125,7 +125,7 @@ async fn work(host: &Arc<Host>, held: Held, working: &Arc<Working>, how: How) {
     };
     let settled = match &payload.what {
         #[cfg(feature = "process")]
-        What::Program { command } => super::program::run(host, &held, working, &payload, command).await,
+        What::Program { command } => super::program::run(host, &held, working, &payload, command, how).await,
         What::Call { .. } if how == How::Adopted => Some(function::lost()),
         What::Call { function, args } => match host.settings.functions.get(function) {
             Some(function) => {
