@@ -38,11 +38,6 @@ async fn main() -> Result {
         .backend(jobs.clone().poll_with_strategy(strategy))
         .data(waiting.clone())
         .build(no_op);
-    tokio::spawn(async move {
-        let ended = worker.run().await;
-        eprintln!("the worker ended: {ended:?}");
-        std::process::exit(1);
-    });
     let push_and_wait = move || {
         let (mut jobs, waiting) = (jobs.clone(), waiting.clone());
         async move {
@@ -52,7 +47,10 @@ async fn main() -> Result {
         }
     };
     let done = || count(&records, "SELECT count(*) FROM Jobs WHERE status = 'Done'");
-    asked.measure(push_and_wait, done).await
+    tokio::select! {
+        measured = asked.measure(push_and_wait, done) => measured,
+        ended = worker.run() => Err(format!("the worker ended: {ended:?}").into()),
+    }
 }
 
 async fn count(records: &SqlitePool, query: &'static str) -> Result<i64> {
