@@ -53,7 +53,7 @@ fn rounds<Fut: Future<Output = Result<f64>>>(
     let (rounds, slice) = if bench.is_quick() { (8, 400) } else { (16, 1000) };
     let slice = Duration::from_millis(slice);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let mut once = || {
+    let once = || {
         let folder = tempfile::tempdir_in(folder)?;
         runtime.block_on(measure(folder.path().join("runs.db"), slice))
     };
