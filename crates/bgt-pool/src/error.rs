@@ -108,7 +108,7 @@ pub enum BuildError {
         size: usize,
     },
     /// A time or a count of zero.
-    #[error("{what} of zero would end every resource, or every wait, at once: leave it out, or raise it")]
+    #[error("with a {what} of zero nobody would ever be served: leave it out, or raise it")]
     Zero {
         /// Which setting.
         what: &'static str,

@@ -40,6 +40,7 @@
 //! whole process tree, its caller gets a typed error with the last lines of its stderr, and another one takes its place.
 //! Admission is bounded: a full queue answers at once with its depth. What has served its time is replaced one at a
 //! time, the replacement first. What fails as soon as it is made is made less and less often, and callers are told why.
+//! A manager, a look or a destructor that panics costs the resource that it was about, and nothing else.
 //!
 //! **What is not.** A worker that answers its own request wrongly is believed. A request whose worker crashed may have
 //! been worked on: ask again (`retry`) only what may be asked twice. Workers do not outlive a host that is killed on

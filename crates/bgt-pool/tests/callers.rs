@@ -177,8 +177,9 @@ async fn a_crowd_hears_each_its_own() {
     assert_eq!((metrics.live, metrics.in_use, metrics.queued), (0, 0, 0), "{metrics:?}");
     assert_eq!(metrics.made, metrics.retired_in_all(), "{metrics:?}");
     let pids = read_pids(scratch.path("pids"));
-    // One that is killed as soon as it is started may not have come to writing itself down.
-    assert!(pids.len() as u64 <= metrics.made, "{} started themselves, {metrics:?}", pids.len());
+    // One that is killed as soon as it is started may not have come to writing itself down; those that were being started
+    // when the pool was drained were never made.
+    assert!(pids.len() as u64 <= metrics.made + 3, "{} started themselves, {metrics:?}", pids.len());
     assert!(pool.pids().is_empty());
     assert_gone(&pids, HANG);
 }

@@ -23,6 +23,7 @@ def noisy():
 def fails(): raise ValueError("no such row")
 def leaves(code): sys.exit(code)
 def odd(): return {1, 2}
+def infinite(): return float("inf")
 def pid(): return os.getpid()
 def sleeps(path):
     try:
@@ -86,6 +87,9 @@ async fn an_exception_is_an_answer_and_the_worker_serves_on() {
         ("leaves", Request::new().arg(3), 3, "null"),
         ("leaves", Request::from("sorry"), 1, "sorry"),
         ("odd", Request::new(), 1, "not JSON serializable"),
+        ("infinite", Request::new(), 1, "not JSON compliant"),
+        ("leaves", Request::new().arg(true), 1, "null"),
+        ("leaves", Request::new().arg(1_u64 << 31), 1, "2147483648"),
         ("double", Request::new(), 1, "missing 1 required positional argument"),
     ] {
         let name = "an_exception_is_an_answer_and_the_worker_serves_on";

@@ -228,7 +228,7 @@ async fn one_that_is_being_dropped_still_counts_so_that_no_other_is_made_beside_
     });
     let pool = Pool::builder(make).size(1).build().unwrap();
     let same = pool.clone();
-    let _ = of_pool.set(Box::new(move || same.metrics().live) as Box<dyn Fn() -> usize + Send + Sync>);
+    let _ = of_pool.set(Box::new(move || same.metrics().ending) as Box<dyn Fn() -> usize + Send + Sync>);
     drop(pool.acquire().await.unwrap());
     pool.acquire().await.unwrap().release();
     pool.drain(Duration::from_secs(60)).await;

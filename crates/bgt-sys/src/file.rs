@@ -1,7 +1,7 @@
 //! Which file a path names, and new files and folders that are nobody else's to read.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::os;
 
@@ -50,6 +50,26 @@ pub struct FileId {
 /// ```
 pub fn file_id(path: &Path) -> io::Result<FileId> {
     os::file_id(path)
+}
+
+/// The path without links of what this one names.
+///
+/// # Errors
+///
+/// `NotFound` when the path names nothing, else what the system said.
+///
+/// # Platform-specific behavior
+///
+/// Windows: `C:\\…` as people write it, not `\\\\?\\C:\\…`, which not every program takes.
+pub fn real_path(path: &Path) -> io::Result<PathBuf> {
+    let real = path.canonicalize()?;
+    #[cfg(windows)]
+    if let Some(rest) = real.to_str().and_then(|real| real.strip_prefix(r"\\?\")) {
+        if rest.get(1..3) == Some(r":\") {
+            return Ok(rest.into());
+        }
+    }
+    Ok(real)
 }
 
 /// Creates an empty file that only its owner may read and write, from the first moment on.

@@ -42,13 +42,16 @@ class Reader(threading.Thread):
         self.current = None
 
     def run(self):
-        for line in self.requests:
-            request = json.loads(line)
-            if request.get("cancel"):
-                self.cancel(request["requestId"])
-            else:
-                self.waiting.put(request)
-        self.waiting.put(None)
+        try:
+            for line in self.requests:
+                request = json.loads(line)
+                if request.get("cancel"):
+                    self.cancel(request["requestId"])
+                else:
+                    self.waiting.put(request)
+        finally:
+            # Also after a line that is no request: nobody knows what the next ones would be.
+            self.waiting.put(None)
 
     def cancel(self, number):
         with self.lock:
@@ -68,7 +71,7 @@ def interrupt():
 
 
 def answer(number, code, output, **more):
-    return json.dumps({"requestId": number, "exitCode": code, "output": output, **more})
+    return json.dumps({"requestId": number, "exitCode": code, "output": output, **more}, allow_nan=False)
 
 
 def call(handler, number, arguments):
@@ -76,8 +79,10 @@ def call(handler, number, arguments):
     try:
         return answer(number, 0, handler(*arguments))
     except SystemExit as end:
-        if end.code is None or isinstance(end.code, int):
-            return answer(number, end.code or 0, None)
+        if end.code is None:
+            return answer(number, 0, None)
+        if isinstance(end.code, int) and -(2**31) <= end.code < 2**31:
+            return answer(number, int(end.code), None)
         return answer(number, 1, str(end.code))
     except Exception:
         return answer(number, 1, traceback.format_exc())

@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
+use bgt_simple::Panicked;
 use tokio::time::Instant;
+
+use super::policy::shortened;
+
+/// Longer waits are no different from this one, and may be no times any more.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// How a pool waits when resources cannot be made, or fail as soon as they are made.
 ///
@@ -57,7 +63,7 @@ impl Backoff {
     /// The wait after so many failures in a row; `random` is from 0 (included) to 1 (excluded).
     fn wait(&self, failures: u32, random: f64) -> Duration {
         let doubled = 2u32.saturating_pow(failures.saturating_sub(1));
-        self.base.saturating_mul(doubled).min(self.cap).mul_f64(1.0 - random / 2.0)
+        shortened(self.base.saturating_mul(doubled).min(self.cap), random / 2.0)
     }
 }
 
@@ -68,6 +74,13 @@ pub(crate) struct Failure {
     pub(crate) what: String,
     /// The last lines that a worker printed.
     pub(crate) tail: String,
+}
+
+impl Failure {
+    /// Whoever was to look at it panicked: nobody knows in which state it is.
+    pub(super) fn of_look(panicked: &Panicked) -> Self {
+        Self { what: format!("looking at it panicked: {panicked}"), tail: String::new() }
+    }
 }
 
 #[derive(Debug)]
@@ -97,7 +110,8 @@ impl Breaker {
     /// A resource could not be made, or failed before it was of any use.
     pub(crate) fn failed(&mut self, failure: Failure, now: Instant, random: f64) {
         self.failures = self.failures.saturating_add(1);
-        self.until = now.checked_add(self.backoff.wait(self.failures, random));
+        let wait = self.backoff.wait(self.failures, random).min(LONGEST);
+        self.until = now.checked_add(wait);
         self.last = failure;
     }
 
@@ -151,6 +165,14 @@ mod tests {
         breaker.succeeded();
         assert_eq!(breaker.gate(second(1)), Gate::Open);
         assert!(!breaker.is_doubtful());
+    }
+
+    #[test]
+    fn the_longest_waits_are_waits_too() {
+        let now = Instant::now();
+        let mut breaker = Breaker::new(Backoff::default().base(Duration::MAX).cap(Duration::MAX).trip(1));
+        breaker.failed(failure(1), now, 0.0);
+        assert!(matches!(breaker.gate(now), Gate::Tripped { .. }));
     }
 
     proptest! {

@@ -11,6 +11,8 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::breaker::Failure;
+#[cfg(feature = "process")]
+use super::item::Place;
 use super::policy::Limits;
 use super::pool::Warm;
 use super::yard::{Settings, Yard};
@@ -39,6 +41,7 @@ impl<M: Managed> PoolBuilder<M> {
             backoff: Backoff::default(),
             broken: None,
             worn: None,
+            parting: None,
             observer: None,
         };
         Self { manager, settings, nudge: Arc::new(Notify::new()) }
@@ -123,7 +126,7 @@ impl<M: Managed> PoolBuilder<M> {
     }
 
     /// Adds a look at a resource, quick and without waiting, that says whether it is broken: whenever it changes hands,
-    /// and while it is idle when [the keeper](Self::min_idle) passes by.
+    /// and while it is idle when [the keeper](Self::min_idle) passes by. A look that panics has found it broken.
     pub fn broken(mut self, broken: impl Fn(&M::Type) -> bool + Send + Sync + 'static) -> Self {
         self.settings.broken = Some(Box::new(move |resource| {
             let failure = || Failure { what: "it was found broken".to_owned(), tail: String::new() };
@@ -133,7 +136,7 @@ impl<M: Managed> PoolBuilder<M> {
     }
 
     /// Adds a look at a resource, quick and without waiting, that says whether it has served enough; it goes as with
-    /// [`max_age`](Self::max_age).
+    /// [`max_age`](Self::max_age). A look that panics has found it broken.
     pub fn worn(mut self, worn: impl Fn(&M::Type) -> bool + Send + Sync + 'static) -> Self {
         self.settings.worn = Some(Box::new(worn));
         self
@@ -152,6 +155,13 @@ impl<M: Managed> PoolBuilder<M> {
     #[cfg(feature = "process")]
     pub(crate) fn nudged_by(mut self, nudge: Arc<Notify>) -> Self {
         self.nudge = nudge;
+        self
+    }
+
+    /// For resources that take their time to go: they are given their place, to keep until they are gone.
+    #[cfg(feature = "process")]
+    pub(crate) fn parting(mut self, parting: fn(M::Type, Place)) -> Self {
+        self.settings.parting = Some(parting);
         self
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use deadpool::managed::{Pool, WeakPool};
 use tokio::time::{Instant, sleep_until};
 
-use super::item::Item;
+use super::item::{Item, Verdict};
 use super::pool::Warm;
 use super::yard::Yard;
 use super::{Managed, Retired};
@@ -38,27 +38,46 @@ async fn at(when: Option<Instant>) {
 
 /// Does what is to be done now, and says when to look again.
 fn look_after<M: Managed>(yard: &Arc<Yard<M>>, objects: &Pool<Warm<M>>, now: Instant) -> Option<Instant> {
-    if yard.settings.broken.is_some() {
-        for item in take(yard, objects, usize::MAX, |item| item.broken().is_some()) {
-            let failure = item.broken().unwrap_or_default();
-            tracing::debug!(pool = %yard.settings.name, "found broken while idle: {}", failure.what);
-            item.break_down(failure);
+    let (mut due, mut broken) = (Vec::new(), Vec::new());
+    yard.set_looking(true);
+    for item in to_look_at(yard, objects) {
+        match item.verdict() {
+            Verdict::Fit => yard.settle(item),
+            Verdict::Due(why) => due.push((item, why)),
+            Verdict::Broken(failure) => broken.push((item, failure)),
         }
+    }
+    // After those that are fit: who waits has them by now.
+    for (item, failure) in broken {
+        tracing::debug!(pool = %yard.settings.name, "found broken while idle: {}", failure.what);
+        item.break_down(failure);
     }
     let idle = let_idle_go(yard, objects, now);
     let term = yard.next_term(now);
-    while let Some(item) = due(yard, objects) {
-        // Whoever asks has its place taken already, or is told to wait until it is.
-        if !yard.may_replace() {
-            // It serves on meanwhile.
-            yard.settle(item);
-            break;
-        }
-        let why = item.due().unwrap_or(Retired::Age);
-        item.retire(why);
+    for (item, why) in due {
+        // Whoever asks has its place taken already, or is told to wait until it is; it serves on meanwhile.
+        if yard.may_replace() { item.retire(why) } else { yard.settle(item) }
     }
+    if yard.has_waiting() {
+        // What came back while somebody began to wait here.
+        take(yard, objects, usize::MAX, |_| true).into_iter().for_each(|item| yard.settle(item));
+    }
+    yard.set_looking(false);
+    yard.refuse_if_tripped();
     yard.grow();
     [idle, term].into_iter().flatten().min()
+}
+
+/// Takes out what is idle, where users have something to say about it: they are not asked within a lock.
+fn to_look_at<M: Managed>(yard: &Arc<Yard<M>>, objects: &Pool<Warm<M>>) -> Vec<Box<Item<M>>> {
+    let settings = &yard.settings;
+    if settings.broken.is_some() || settings.worn.is_some() {
+        return take(yard, objects, usize::MAX, |_| true);
+    }
+    if settings.limits.max_age.is_none() && settings.limits.max_uses.is_none() {
+        return Vec::new();
+    }
+    take(yard, objects, usize::MAX, |item| item.served().is_some())
 }
 
 /// Retires those that were idle for too long, but keeps as many as are wanted.
@@ -81,14 +100,6 @@ fn let_idle_go<M: Managed>(yard: &Arc<Yard<M>>, objects: &Pool<Warm<M>>, now: In
     (yard.idle() > yard.settings.min_idle || yard.in_use.load(std::sync::atomic::Ordering::Acquire) > 0)
         .then_some(next)
         .flatten()
-}
-
-fn due<M: Managed>(yard: &Arc<Yard<M>>, objects: &Pool<Warm<M>>) -> Option<Box<Item<M>>> {
-    let limits = &yard.settings.limits;
-    if limits.max_age.is_none() && limits.max_uses.is_none() && yard.settings.worn.is_none() {
-        return None;
-    }
-    take(yard, objects, 1, |item| item.due().is_some()).pop()
 }
 
 /// Takes out of the idle ones what the test says, so many at most.

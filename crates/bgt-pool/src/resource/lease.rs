@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use deadpool::managed::Object;
 
+use super::item::Verdict;
 use super::pool::Warm;
 use super::{Managed, Retired};
 
@@ -50,14 +51,14 @@ impl<M: Managed> Deref for Lease<M> {
     type Target = M::Type;
 
     fn deref(&self) -> &M::Type {
-        &self.held().object().resource
+        self.held().object().resource()
     }
 }
 
 impl<M: Managed> DerefMut for Lease<M> {
     fn deref_mut(&mut self) -> &mut M::Type {
         let held = self.held.as_mut().expect("there until it is released or dropped");
-        &mut held.0.as_mut().expect("there until it is given back or dropped").resource
+        held.0.as_mut().expect("there until it is given back or dropped").resource_mut()
     }
 }
 
@@ -95,20 +96,22 @@ impl<M: Managed> Held<M> {
         let Some(mut object) = self.0.take() else { return };
         object.used();
         let yard = &object.yard;
-        if !yard.is_draining() && object.broken().is_none() && object.due().is_none() && !yard.has_waiting() {
-            yard.got_back();
-            return drop(object);
-        }
+        let verdict = object.verdict();
         let yard = yard.clone();
+        if matches!(verdict, Verdict::Fit) && !yard.has_waiting() {
+            yard.got_back();
+            drop(object);
+            if yard.has_waiting() {
+                // Somebody began to wait in between, and did not see it.
+                yard.nudge.notify_one();
+            }
+            return;
+        }
         let item = Object::take(object);
-        if yard.is_draining() {
-            item.retire(Retired::Drained);
-        } else if let Some(failure) = item.broken() {
-            item.break_down(failure);
-        } else if let Some(why) = item.due().filter(|_| yard.may_replace()) {
-            item.retire(why);
-        } else {
-            yard.settle(item);
+        match verdict {
+            Verdict::Broken(failure) => item.break_down(failure),
+            Verdict::Due(why) if yard.may_replace() => item.retire(why),
+            Verdict::Due(_) | Verdict::Fit => yard.settle(item),
         }
         yard.got_back();
     }

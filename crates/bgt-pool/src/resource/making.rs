@@ -1,6 +1,5 @@
 //! Making a resource, in a task of its own: nobody has to wait for it, and who waited and went away does not end it.
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 
 use tokio::time::{Instant, sleep_until, timeout};
@@ -47,18 +46,18 @@ impl<M: Managed> Making<M> {
     }
 
     fn end(&mut self, made: Result<M::Type, PoolError>) {
-        self.ended = true;
         let yard = &self.yard;
         let made = {
             let mut state = yard.state();
+            self.ended = true;
             state.making -= 1;
             if self.replaces {
                 state.replacement = if made.is_ok() { Replacement::Made } else { Replacement::NotNeeded };
             }
             // Within the lock: it is counted as one that is made or as one that is there, never as neither.
             made.map(|resource| {
-                let item = Box::new(Item::new(resource, yard.clone()));
-                state.terms.extend(item.term().until.map(Reverse));
+                let mut item = Box::new(Item::new(resource, yard.clone()));
+                state.mark(&mut item);
                 item
             })
         };
@@ -67,6 +66,8 @@ impl<M: Managed> Making<M> {
                 yard.counters.made.add();
                 yard.settle(item);
             }
+            // An ordinary end: whoever waited was told so.
+            Err(PoolError::Closed { .. }) => {}
             Err(error) => self.fail(error),
         }
         yard.changed.notify_waiters();

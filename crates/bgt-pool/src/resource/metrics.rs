@@ -35,8 +35,10 @@ impl Retired {
 pub struct Metrics {
     /// How many resources there may be. While one is being replaced there may be one more.
     pub size: usize,
-    /// How many there are.
+    /// How many there are, without those that are being ended.
     pub live: usize,
+    /// How many are being ended: a worker may take its time.
+    pub ending: usize,
     /// Of these, how many are in use.
     pub in_use: usize,
     /// Of these, how many wait for somebody.

@@ -24,12 +24,18 @@ pub(crate) struct Term {
 impl Limits {
     /// `random` is from 0 (included) to 1 (excluded).
     pub(crate) fn term(&self, born: Instant, random: f64) -> Term {
-        let share = 1.0 - self.jitter * random;
+        let off = self.jitter * random;
         Term {
-            until: self.max_age.and_then(|age| born.checked_add(age.mul_f64(share))),
-            uses: self.max_uses.map(|uses| ((uses as f64 * share).ceil() as u64).clamp(1, uses)),
+            until: self.max_age.and_then(|age| born.checked_add(shortened(age, off))),
+            uses: self.max_uses.map(|uses| ((uses as f64 * (1.0 - off)).ceil() as u64).clamp(1, uses)),
         }
     }
+}
+
+/// A time without this share of it, from 0 to 1.
+pub(super) fn shortened(time: Duration, share: f64) -> Duration {
+    // The longest times are no seconds of a float.
+    Duration::try_from_secs_f64(time.as_secs_f64() * (1.0 - share)).map_or(time, |shorter| shorter.min(time))
 }
 
 /// Who is where at one moment.
@@ -74,6 +80,12 @@ mod tests {
         assert_eq!(to_make(Counts { doubtful: true, ..counts }, 10, 0), 0);
         assert_eq!(to_make(Counts { live: 2, idle: 1, ..Counts::default() }, 10, 4), 3);
         assert_eq!(to_make(Counts::default(), 10, 0), 0);
+    }
+
+    #[test]
+    fn the_longest_age_is_an_age_too() {
+        let limits = Limits { max_age: Some(Duration::MAX), max_uses: None, idle_timeout: None, jitter: 0.0 };
+        assert_eq!(limits.term(Instant::now(), 0.0).until, None);
     }
 
     proptest! {

@@ -159,23 +159,25 @@ impl<M: Managed> Pool<M> {
             Some(Err(ObjectsError::Timeout(TimeoutType::Wait))) => self.queue().await,
             Some(Err(error)) => Err(self.error(error)),
             // Its turn has come, but the resource is being made or looked at.
-            None => self.wait(at_once).await,
+            None => self.wait(0, at_once).await,
         }
     }
 
     async fn queue(&self) -> Result<Lease<M>, PoolError> {
         let _queued = Queued::enter(&self.inner.yard)?;
-        self.wait(self.inner.objects.timeout_get(&NO_LIMIT)).await
+        self.wait(1, self.inner.objects.timeout_get(&NO_LIMIT)).await
     }
 
+    /// `queued` is 1 for a caller who counts as one in the queue.
     async fn wait(
         &self,
+        queued: usize,
         get: impl Future<Output = Result<Object<Warm<M>>, ObjectsError<PoolError>>>,
     ) -> Result<Lease<M>, PoolError> {
         let yard = &*self.inner.yard;
         // A drain waits for this one, and then for its lease.
         let _caller = Caller::enter(yard)?;
-        let held = Held::new(self.limited(get).await?.map_err(|error| self.error(error))?);
+        let held = Held::new(self.limited(queued, get).await?.map_err(|error| self.error(error))?);
         yard.counters.served.add();
         Ok(Lease::new(held))
     }
@@ -187,12 +189,12 @@ impl<M: Managed> Pool<M> {
         }
     }
 
-    async fn limited<F: Future>(&self, waiting: F) -> Result<F::Output, PoolError> {
+    async fn limited<F: Future>(&self, queued: usize, waiting: F) -> Result<F::Output, PoolError> {
         let settings = &self.inner.yard.settings;
         let Some(limit) = settings.queue_deadline else { return Ok(waiting.await) };
         timeout(limit, waiting).await.map_err(|_| {
             self.inner.yard.counters.gave_up.add();
-            let depth = self.inner.yard.queued.load(Ordering::Acquire).saturating_sub(1);
+            let depth = self.inner.yard.queued.load(Ordering::Acquire).saturating_sub(queued);
             PoolError::QueueDeadline { pool: settings.name.clone(), limit, depth }
         })
     }
@@ -216,9 +218,11 @@ impl<M: Managed> Pool<M> {
     pub fn metrics(&self) -> Metrics {
         let yard = &self.inner.yard;
         let counters = &yard.counters;
+        let ending = yard.ending.load(Ordering::Acquire);
         Metrics {
             size: yard.settings.size,
-            live: yard.live.load(Ordering::Acquire),
+            live: yard.live.load(Ordering::Acquire).saturating_sub(ending),
+            ending,
             in_use: yard.in_use.load(Ordering::Acquire),
             idle: yard.idle(),
             making: yard.making(),
@@ -247,7 +251,14 @@ impl<M: Managed> Pool<M> {
         }
         let left = yard.callers();
         self.inner.close();
+        let _ = timeout(LAST_WORD, yard.makers_gone()).await;
         Drained { left }
+    }
+
+    /// Waits until nothing is being made any more, in a pool that was drained.
+    #[cfg(feature = "process")]
+    pub(crate) async fn makers_gone(&self) {
+        self.inner.yard.makers_gone().await;
     }
 }
 

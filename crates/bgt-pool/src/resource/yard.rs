@@ -6,8 +6,7 @@
 //!
 //! Never does: hand out or queue; `deadpool` does.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,15 +18,19 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::breaker::{Breaker, Failure, Gate};
-use super::item::Item;
+use super::item::{Item, Place};
 use super::making::Making;
 use super::metrics::Counters;
 use super::policy::{Counts, Limits, to_make};
+use super::waiting::{Given, Waiting};
 use super::{Backoff, Managed, Retired};
 use crate::PoolError;
 
 type Broken<T> = Box<dyn Fn(&T) -> Option<Failure> + Send + Sync>;
 type Worn<T> = Box<dyn Fn(&T) -> bool + Send + Sync>;
+
+/// When one will have served its time, and which.
+pub(super) type Mark = (Instant, u64);
 
 pub(crate) struct Settings<T> {
     pub(super) name: Arc<str>,
@@ -41,6 +44,8 @@ pub(crate) struct Settings<T> {
     pub(super) backoff: Backoff,
     pub(super) broken: Option<Broken<T>>,
     pub(super) worn: Option<Worn<T>>,
+    /// Ends a resource that takes its time to go, and keeps its place until it has.
+    pub(super) parting: Option<fn(T, Place)>,
     pub(super) observer: Option<Arc<dyn Observer>>,
 }
 
@@ -53,6 +58,12 @@ pub(crate) struct Yard<M: Managed> {
     pub(super) queued: AtomicUsize,
     pub(super) in_use: AtomicUsize,
     pub(super) live: AtomicUsize,
+    /// Of these, those that nobody has or will have: they are on their way out.
+    pub(super) ending: AtomicUsize,
+    /// Callers who wait for the pool to be warm.
+    warming: AtomicUsize,
+    /// Whether the keeper has taken out what is idle, to look at it.
+    looking: AtomicBool,
     /// How many wait in the state below; read without its lock.
     waiting: AtomicUsize,
     draining: AtomicBool,
@@ -68,12 +79,14 @@ pub(crate) struct Yard<M: Managed> {
 
 pub(super) struct State<M: Managed> {
     pub(super) ready: VecDeque<Box<Item<M>>>,
-    pub(super) waiting: VecDeque<oneshot::Sender<Result<Box<Item<M>>, PoolError>>>,
+    pub(super) waiting: VecDeque<oneshot::Sender<Given<M>>>,
     pub(super) making: usize,
     pub(super) replacement: Replacement,
     pub(super) breaker: Breaker,
-    /// When those that were made will have served their time.
-    pub(super) terms: BinaryHeap<Reverse<Instant>>,
+    /// When those that are there will have served their time.
+    terms: BTreeSet<Mark>,
+    /// The number of the next mark.
+    marks: u64,
 }
 
 /// The one resource that is made so that another may go.
@@ -98,7 +111,8 @@ impl<M: Managed> Yard<M> {
             making: 0,
             replacement: Replacement::NotNeeded,
             breaker: Breaker::new(settings.backoff),
-            terms: BinaryHeap::new(),
+            terms: BTreeSet::new(),
+            marks: 0,
         };
         Self {
             manager,
@@ -108,6 +122,9 @@ impl<M: Managed> Yard<M> {
             queued: AtomicUsize::new(0),
             in_use: AtomicUsize::new(0),
             live: AtomicUsize::new(0),
+            ending: AtomicUsize::new(0),
+            warming: AtomicUsize::new(0),
+            looking: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             state: Mutex::new(state),
@@ -132,22 +149,27 @@ impl<M: Managed> Yard<M> {
 
     pub(super) fn exit(&self) {
         self.callers.fetch_sub(1, Ordering::SeqCst);
-        self.tell_drain();
+        self.tell();
     }
 
     /// A lease begins.
     pub(super) fn lend(&self) {
         self.in_use.fetch_add(1, Ordering::SeqCst);
+        let Settings { min_idle, size, .. } = self.settings;
+        if min_idle > 0 && self.idle() < min_idle && self.live.load(Ordering::Acquire) < size {
+            self.nudge.notify_one();
+        }
     }
 
     /// A lease is over.
     pub(super) fn got_back(&self) {
         self.in_use.fetch_sub(1, Ordering::SeqCst);
-        self.tell_drain();
+        self.tell();
     }
 
-    fn tell_drain(&self) {
-        if self.is_draining() {
+    /// Tells those who wait for the pool to be warm, or drained.
+    fn tell(&self) {
+        if self.is_draining() || self.warming.load(Ordering::SeqCst) > 0 {
             self.changed.notify_waiters();
         }
     }
@@ -173,6 +195,8 @@ impl<M: Managed> Yard<M> {
 
     /// Waits until as many are idle as are to be kept so; an error when there is no hope of it. Cancel-safe.
     pub(super) async fn warm(&self) -> Result<(), PoolError> {
+        // Before the look: who gives back later sees that somebody waits for it.
+        let _warming = Counted::new(&self.warming);
         self.until(|yard| {
             if yard.closing.is_cancelled() {
                 return Some(Err(yard.closed()));
@@ -183,6 +207,11 @@ impl<M: Managed> Yard<M> {
             yard.tripped(&yard.state(), Instant::now()).map(Err)
         })
         .await
+    }
+
+    /// Waits until nothing is being made any more; for pools that are closed. Cancel-safe.
+    pub(super) async fn makers_gone(&self) {
+        self.until(|yard| (yard.making() == 0).then_some(())).await;
     }
 
     async fn until<T>(&self, done: impl Fn(&Self) -> Option<T>) -> T {
@@ -197,7 +226,8 @@ impl<M: Managed> Yard<M> {
     }
 
     pub(super) fn idle(&self) -> usize {
-        self.live.load(Ordering::Acquire).saturating_sub(self.in_use.load(Ordering::Acquire))
+        let gone = self.in_use.load(Ordering::SeqCst) + self.ending.load(Ordering::Acquire);
+        self.live.load(Ordering::Acquire).saturating_sub(gone)
     }
 
     pub(super) fn making(&self) -> usize {
@@ -214,21 +244,31 @@ impl<M: Managed> Yard<M> {
             if let Some(item) = state.ready.pop_front() {
                 return Ok(Taken::Ready(item));
             }
-            if let Some(tripped) = self.tripped(&state, Instant::now()) {
-                return Err(tripped);
+            // While the keeper looks at those that are idle one of them may be the one.
+            if !self.is_looking() {
+                if let Some(tripped) = self.tripped(&state, Instant::now()) {
+                    return Err(tripped);
+                }
             }
             let (give, given) = oneshot::channel();
             state.waiting.push_back(give);
             self.count_waiting(&state);
             Waiting { given, yard: self.clone() }
         };
-        self.grow();
+        // If not, the keeper makes another at the end.
+        if !self.is_looking() {
+            self.grow();
+        }
+        // One may have come back in between, to where nobody looks any more.
+        if self.idle() > 0 {
+            self.nudge.notify_one();
+        }
         Ok(Taken::Later(waiting))
     }
 
     /// Whether somebody waits for a resource to be made, and would take one that is given back as well.
     pub(super) fn has_waiting(&self) -> bool {
-        self.waiting.load(Ordering::Acquire) > 0
+        self.waiting.load(Ordering::SeqCst) > 0
     }
 
     /// Gives a resource to the first who waits, or keeps it ready.
@@ -254,19 +294,27 @@ impl<M: Managed> Yard<M> {
         item.retire(Retired::Drained);
     }
 
-    /// A resource is gone.
-    pub(super) fn left(&self, why: Retired) {
-        self.live.fetch_sub(1, Ordering::AcqRel);
-        if !matches!(why, Retired::Age | Retired::Uses | Retired::Worn) {
-            let mut state = self.state();
-            if state.replacement == Replacement::Made {
-                // Its place was taken by the one that was made for another.
-                state.replacement = Replacement::NotNeeded;
-            }
+    /// A resource is about to go.
+    pub(super) fn retired(&self, why: Retired, mark: Option<Mark>) {
+        let mut state = self.state();
+        if let Some(mark) = mark {
+            state.terms.remove(&mark);
         }
+        if !matches!(why, Retired::Age | Retired::Uses | Retired::Worn)
+            && state.replacement == Replacement::Made
+        {
+            // Its place was taken by the one that was made for another.
+            state.replacement = Replacement::NotNeeded;
+        }
+        drop(state);
         self.counters.retire(why);
+    }
+
+    /// A resource is gone.
+    pub(super) fn gone(&self) {
+        self.live.fetch_sub(1, Ordering::AcqRel);
         self.nudge.notify_one();
-        self.tell_drain();
+        self.tell();
     }
 
     pub(super) fn succeeded(&self) {
@@ -275,22 +323,30 @@ impl<M: Managed> Yard<M> {
 
     /// A resource could not be made, or broke before it was of any use.
     pub(super) fn failed(&self, failure: Failure) {
-        let refused = {
+        self.state().breaker.failed(failure, Instant::now(), fastrand::f64());
+        // What the keeper looks at may be fit: it refuses who is left when it has.
+        if !self.is_looking() {
+            self.refuse_if_tripped();
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// Tells those who wait that nothing is made for a while.
+    pub(super) fn refuse_if_tripped(&self) {
+        let refused: Vec<_> = {
             let mut state = self.state();
-            let now = Instant::now();
-            state.breaker.failed(failure, now, fastrand::f64());
-            let tripped = self.tripped(&state, now).is_some();
-            let refused = if tripped { std::mem::take(&mut state.waiting) } else { VecDeque::new() };
-            self.count_waiting(&state);
             // At one moment: what is asked again later may have opened meanwhile, and they would hear nothing.
-            let refused =
-                refused.into_iter().filter_map(|waiting| Some((waiting, self.tripped(&state, now)?)));
-            refused.collect::<Vec<_>>()
+            let now = Instant::now();
+            if self.tripped(&state, now).is_none() {
+                return;
+            }
+            let refused = std::mem::take(&mut state.waiting);
+            self.count_waiting(&state);
+            refused.into_iter().filter_map(|waiting| Some((waiting, self.tripped(&state, now)?))).collect()
         };
         for (waiting, tripped) in refused {
             let _ = waiting.send(Err(tripped));
         }
-        self.changed.notify_waiters();
     }
 
     fn tripped(&self, state: &State<M>, now: Instant) -> Option<PoolError> {
@@ -317,6 +373,15 @@ impl<M: Managed> Yard<M> {
         }
     }
 
+    /// From now on the keeper looks at what is idle, or has looked.
+    pub(super) fn set_looking(&self, looking: bool) {
+        self.looking.store(looking, Ordering::SeqCst);
+    }
+
+    fn is_looking(&self) -> bool {
+        self.looking.load(Ordering::SeqCst)
+    }
+
     /// Takes out of those that are ready what the test says.
     pub(super) fn take_ready(&self, mut test: impl FnMut(&Item<M>) -> bool) -> Vec<Box<Item<M>>> {
         let mut state = self.state();
@@ -329,10 +394,10 @@ impl<M: Managed> Yard<M> {
     /// When the next one will have served its time; forgets those that have.
     pub(super) fn next_term(&self, now: Instant) -> Option<Instant> {
         let mut state = self.state();
-        while state.terms.peek().is_some_and(|Reverse(until)| *until <= now) {
-            state.terms.pop();
+        while state.terms.first().is_some_and(|(until, _)| *until <= now) {
+            state.terms.pop_first();
         }
-        state.terms.peek().map(|Reverse(until)| *until)
+        state.terms.first().map(|(until, _)| *until)
     }
 
     /// Starts making as many as are wanted now.
@@ -390,7 +455,7 @@ impl<M: Managed> Yard<M> {
     }
 
     pub(super) fn count_waiting(&self, state: &State<M>) {
-        self.waiting.store(state.waiting.len(), Ordering::Release);
+        self.waiting.store(state.waiting.len(), Ordering::SeqCst);
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State<M>> {
@@ -398,27 +463,29 @@ impl<M: Managed> Yard<M> {
     }
 }
 
-/// A caller who waits for a resource. Dropping it gives up the place, and passes on what had just come.
-pub(super) struct Waiting<M: Managed> {
-    given: oneshot::Receiver<Result<Box<Item<M>>, PoolError>>,
-    yard: Arc<Yard<M>>,
-}
-
-impl<M: Managed> Waiting<M> {
-    /// Cancel-safe.
-    pub(super) async fn item(&mut self) -> Result<Box<Item<M>>, PoolError> {
-        (&mut self.given).await.unwrap_or_else(|_| Err(self.yard.closed()))
+impl<M: Managed> State<M> {
+    /// Remembers when this one will have served its time.
+    pub(super) fn mark(&mut self, item: &mut Item<M>) {
+        if let Some(until) = item.until() {
+            self.marks += 1;
+            item.set_mark((until, self.marks));
+            self.terms.insert((until, self.marks));
+        }
     }
 }
 
-impl<M: Managed> Drop for Waiting<M> {
+/// One more, until this is dropped.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.given.close();
-        if let Ok(Ok(item)) = self.given.try_recv() {
-            return self.yard.settle(item);
-        }
-        let mut state = self.yard.state();
-        state.waiting.retain(|waiting| !waiting.is_closed());
-        self.yard.count_waiting(&state);
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }

@@ -70,7 +70,7 @@ impl WorkerBuilder {
     }
 
     /// Sets how many workers there may be; as many as there are processors without this. While one is being replaced
-    /// there may be one more.
+    /// there may be one more, until the process of the old one has ended.
     pub fn size(self, workers: usize) -> Self {
         self.with(|pool| pool.size(workers))
     }
@@ -180,6 +180,7 @@ impl WorkerBuilder {
             |worker| worker.desk.is_over().then(|| worker.desk.last_words()),
             |worker| worker.desk.is_heavy(),
         );
+        let pool = pool.parting(|mut worker, place| worker.place = Some(place));
         let pool = pool.build().map_err(as_said_here)?;
         Ok(WorkerPool { pool, processes, request_deadline: self.request_deadline, grace })
     }

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use bgt_core::{Context, Task, TaskError, async_trait};
 
-use super::error::CallError;
+use super::error::{CallError, CallStop};
 use super::process::NoAnswer;
 use super::protocol::LONGEST;
 use super::request::{Answer, Request};
 use super::workers::Workers;
-use crate::{Pool, PoolError};
+use crate::{Lease, Pool, PoolError};
 
 /// The bytes of a request's line that are not its arguments, and then some.
 const AROUND: usize = 64;
@@ -46,12 +46,15 @@ impl Task for Call {
 
     async fn run(&self, cx: Context) -> Result<Answer, TaskError> {
         self.check()?;
+        let mut worker = self.worker().await?;
         loop {
-            let mut worker = self.pool.acquire().await.map_err(PoolError::into_task_error)?;
             tracing::Span::current().record("pid", worker.pid);
             match worker.ask(&self.request.arguments, &cx, self.grace).await {
                 Ok(reply) => {
-                    if !worker.is_busy() {
+                    if worker.is_busy() {
+                        // It is ended, and counts as broken when it has.
+                        worker.give_up().await;
+                    } else {
                         worker.release();
                     }
                     return match reply.exit_code {
@@ -63,7 +66,8 @@ impl Task for Call {
                     };
                 }
                 // It ended while nobody used it. Those that do so at once are counted, and soon refused as a crash loop.
-                Err(NoAnswer::NotAsked) => worker.give_up().await,
+                // Apart: few calls need it, and each would be larger by it.
+                Err(NoAnswer::NotAsked) => worker = Box::pin(self.another(worker, &cx)).await?,
                 Err(NoAnswer::Failed(end)) => {
                     drop(worker);
                     return Err(end.error.into_task_error(end.tail));
@@ -74,6 +78,28 @@ impl Task for Call {
 }
 
 impl Call {
+    async fn worker(&self) -> Result<Lease<Workers>, TaskError> {
+        self.pool.acquire().await.map_err(PoolError::into_task_error)
+    }
+
+    /// One in the place of one that could not be asked, for as long as somebody wants it.
+    async fn another(&self, mut worker: Lease<Workers>, cx: &Context) -> Result<Lease<Workers>, TaskError> {
+        let pid = worker.pid;
+        let another = async {
+            worker.give_up().await;
+            drop(worker);
+            self.worker().await
+        };
+        tokio::select! {
+            biased;
+            reason = cx.cancelled() => {
+                let stopped = CallError::Stopped { pid, reason, how: CallStop::NotAsked };
+                Err(stopped.into_task_error(String::new()))
+            }
+            another = another => another,
+        }
+    }
+
     fn check(&self) -> Result<(), TaskError> {
         let refused = |error: CallError| Err(error.into_task_error(String::new()));
         if let Some(why) = &self.request.wrong {

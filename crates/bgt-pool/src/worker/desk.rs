@@ -22,8 +22,16 @@ pub(crate) enum Awaited {
 /// What came.
 #[derive(Debug)]
 pub(crate) enum Heard {
-    Ready { protocol: u32 },
-    Answer { exit_code: i32, output: Bytes, cancelled: bool },
+    Ready {
+        protocol: u32,
+    },
+    /// `last` when the worker said more than that, and is asked nothing any more.
+    Answer {
+        exit_code: i32,
+        output: Bytes,
+        cancelled: bool,
+        last: bool,
+    },
 }
 
 /// The end of a worker: what ended it, and the last lines that it printed.

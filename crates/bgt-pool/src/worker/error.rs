@@ -63,6 +63,13 @@ pub enum CallError {
         /// The most that a line may have.
         limit: usize,
     },
+    /// The worker says that the request was cancelled, and nobody had asked for that: it was interrupted from elsewhere. It
+    /// was killed.
+    #[error("worker {pid} was interrupted at the request by somebody else, and was killed")]
+    Interrupted {
+        /// Its process id.
+        pid: u32,
+    },
     /// The call was stopped while the worker was at it.
     #[error("worker {pid}: {how}")]
     Stopped {
@@ -107,6 +114,8 @@ pub enum CallStop {
     Killed,
     /// It was killed while the request was still being written.
     InTheMiddle,
+    /// It had ended before it was asked, and no other one was free in time.
+    NotAsked,
 }
 
 impl fmt::Display for CallStop {
@@ -114,6 +123,7 @@ impl fmt::Display for CallStop {
         f.write_str(match self {
             Self::Obeyed => "it stopped when asked",
             Self::Killed => "it did not stop when asked, and was killed",
+            Self::NotAsked => "it had ended before it was asked, and no other one was free in time",
             Self::InTheMiddle => "it was killed before it had read the request",
         })
     }

@@ -9,14 +9,13 @@ use std::time::Duration;
 
 use bgt_process::{CommandError, Exit, SessionOutput, SessionProgram};
 use bytes::Bytes;
-use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::chatter::Chatter;
 use super::desk::{Awaited, Desk, End, Heard};
 use super::error::CallError;
-use super::process::Order;
+use super::process::{Order, Orders};
 use super::protocol::{self, LONGEST, Lines, Said, TooLong};
 
 /// The end of the output and the end of the process come together, but one after the other: how long the other is waited
@@ -35,7 +34,6 @@ pub(crate) struct Minder {
     pub(crate) chatter: Chatter,
     pub(crate) program: SessionProgram,
     pub(crate) desk: Arc<Desk>,
-    pub(crate) orders: UnboundedReceiver<Order>,
     pub(crate) max_memory: Option<u64>,
     /// Kills all workers of the pool.
     pub(crate) kill: CancellationToken,
@@ -54,14 +52,14 @@ enum Why {
 }
 
 impl Minder {
-    pub(crate) async fn mind(mut self) {
-        let why = self.until_it_is_over().await;
+    pub(crate) async fn mind(mut self, orders: &mut Orders) {
+        let why = self.until_it_is_over(orders).await;
         self.desk.close();
         let desk = self.desk.clone();
         desk.end(self.finish(why).await);
     }
 
-    async fn until_it_is_over(&mut self) -> Why {
+    async fn until_it_is_over(&mut self, orders: &mut Orders) -> Why {
         let kill = self.kill.clone();
         let mut killed = pin!(kill.cancelled());
         let (mut lines, mut greeted) = (Lines::default(), false);
@@ -69,7 +67,7 @@ impl Minder {
             let piece = tokio::select! {
                 biased;
                 piece = self.stdout.next() => piece,
-                order = self.orders.recv() => return Why::Ordered(order.unwrap_or(Order::Kill)),
+                order = orders.next() => return Why::Ordered(order),
                 () = &mut killed => return Why::ShutDown,
                 ended = self.program.ended() => match ended {
                     // What it wrote before its end counts.
@@ -96,7 +94,8 @@ impl Minder {
                     }
                     // Before it is told: whoever hears it may hand the worker on.
                     self.weigh();
-                    self.desk.tell(Heard::Answer { exit_code, output, cancelled });
+                    let last = lines.has_more();
+                    self.desk.tell(Heard::Answer { exit_code, output, cancelled, last });
                 }
                 (Some(Said::Ready { protocol }), awaited) if !*greeted => {
                     if awaited == Some(Awaited::Ready) {
@@ -108,6 +107,9 @@ impl Minder {
                 _ => return Err(Why::Garbage(self.excerpt(&line))),
             }
             *greeted = true;
+        }
+        if !lines.begun().is_empty() && *greeted && self.desk.awaited().is_none() {
+            return Err(Why::Garbage(self.excerpt(lines.begun())));
         }
         Ok(())
     }

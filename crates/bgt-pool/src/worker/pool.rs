@@ -7,7 +7,6 @@ use std::time::Duration;
 use bgt_core::Pattern;
 use bgt_process::Command;
 use bgt_simple::Run;
-use tokio::time::timeout;
 
 use super::builder::WorkerBuilder;
 use super::call::Call;
@@ -152,11 +151,10 @@ impl WorkerPool {
         if drained.left > 0 {
             self.processes.kill.cancel();
         }
+        // Nobody starts one any more, and each that is there was told to end: within its grace period, or at once.
+        self.pool.makers_gone().await;
         self.processes.minders.close();
-        if timeout(within, self.processes.minders.wait()).await.is_err() {
-            self.processes.kill.cancel();
-            self.processes.minders.wait().await;
-        }
+        self.processes.minders.wait().await;
         drained
     }
 }

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use bgt_core::{CancelReason, Context};
 use bgt_process::SessionInput;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::time::timeout;
 
 use super::desk::{Awaited, Desk, End, Heard, Listener};
 use super::error::{CallError, CallStop};
 use super::protocol;
 use super::request::Answer;
+use crate::resource::Place;
 
 /// How a worker is to be ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,12 +22,35 @@ pub(crate) enum Order {
     Kill,
 }
 
+/// The orders for a worker. Dropping them gives up its place.
+pub(crate) struct Orders {
+    orders: UnboundedReceiver<(Order, Option<Place>)>,
+    place: Option<Place>,
+}
+
+impl Orders {
+    /// Who gives orders to a worker, and who waits for them.
+    pub(super) fn new() -> (UnboundedSender<(Order, Option<Place>)>, Self) {
+        let (give, orders) = mpsc::unbounded_channel();
+        (give, Self { orders, place: None })
+    }
+
+    /// Cancel-safe.
+    pub(super) async fn next(&mut self) -> Order {
+        let Some((order, place)) = self.orders.recv().await else { return Order::Kill };
+        self.place = place;
+        order
+    }
+}
+
 /// A worker of the pool. Dropping it ends the worker in the background: politely, unless it is in the middle of something.
 pub(crate) struct Worker {
     pub(super) pid: u32,
     pub(super) stdin: Option<SessionInput>,
     pub(super) desk: Arc<Desk>,
-    pub(super) orders: UnboundedSender<Order>,
+    pub(super) orders: UnboundedSender<(Order, Option<Place>)>,
+    /// Its place in the pool, once it has left it.
+    pub(super) place: Option<Place>,
     /// Set before a request is written and cleared when its whole answer was accepted: in between nobody else gets this
     /// worker, whatever happens to the one who has it.
     pub(super) busy: bool,
@@ -67,7 +91,7 @@ impl Worker {
             // It cannot read any more, or answers what it has not read to the end: the rest of the request is in its input, and
             // would be the beginning of the next one.
             heard = &mut listener => {
-                let reply = self.judge(heard.ok(), None);
+                let reply = self.judge(heard.ok());
                 self.busy = true;
                 return reply;
             }
@@ -78,7 +102,7 @@ impl Worker {
         }
         tokio::select! {
             biased;
-            heard = &mut listener => self.judge(heard.ok(), None),
+            heard = &mut listener => self.judge(heard.ok()),
             reason = cx.cancelled() => self.stop(id, listener, reason, cx, grace).await,
         }
     }
@@ -104,19 +128,29 @@ impl Worker {
             () = forced => None,
         };
         match heard {
-            Some(heard) => self.judge(heard, Some(reason)),
+            Some(Some(Ok(Heard::Answer { cancelled: true, .. }))) => {
+                self.give_up().await;
+                let error = CallError::Stopped { pid: self.pid, reason, how: CallStop::Obeyed };
+                Err(NoAnswer::Failed(Box::new(End { error, tail: self.desk.last_words().1 })))
+            }
+            Some(heard) => {
+                let reply = self.judge(heard);
+                // It may still have something to say about being stopped: it is not used again.
+                self.busy = true;
+                reply
+            }
             None => Err(self.kill(listener, reason, CallStop::Killed).await),
         }
     }
 
     /// Ends a worker that could not be asked, and waits until what there is to know of it is known.
     pub(super) async fn give_up(&mut self) {
-        let _ = self.orders.send(Order::Kill);
+        let _ = self.orders.send((Order::Kill, None));
         self.desk.gone().await;
     }
 
     async fn kill(&mut self, listener: Listener, reason: CancelReason, how: CallStop) -> NoAnswer {
-        let _ = self.orders.send(Order::Kill);
+        let _ = self.orders.send((Order::Kill, None));
         let tail = match listener.await {
             Ok(Err(end)) => end.tail,
             _ => String::new(),
@@ -125,20 +159,14 @@ impl Worker {
         NoAnswer::Failed(Box::new(End { error, tail }))
     }
 
-    fn judge(
-        &mut self,
-        heard: Option<Result<Heard, End>>,
-        stopped: Option<CancelReason>,
-    ) -> Result<Reply, NoAnswer> {
+    fn judge(&mut self, heard: Option<Result<Heard, End>>) -> Result<Reply, NoAnswer> {
         match heard {
-            Some(Ok(Heard::Answer { cancelled: true, .. })) if stopped.is_some() => {
-                let reason = stopped.unwrap_or(CancelReason::Caller);
-                let error = CallError::Stopped { pid: self.pid, reason, how: CallStop::Obeyed };
+            Some(Ok(Heard::Answer { cancelled: true, .. })) => {
+                let error = CallError::Interrupted { pid: self.pid };
                 Err(NoAnswer::Failed(Box::new(End { error, tail: String::new() })))
             }
-            Some(Ok(Heard::Answer { exit_code, output, .. })) => {
-                // A worker that was asked to stop may still have something to say about that: it is not used again.
-                self.busy = stopped.is_some();
+            Some(Ok(Heard::Answer { exit_code, output, last, .. })) => {
+                self.busy = last;
                 Ok(Reply { exit_code, output: Answer(output) })
             }
             Some(Err(end)) => Err(NoAnswer::Failed(Box::new(end))),
@@ -161,6 +189,8 @@ impl Drop for Worker {
     fn drop(&mut self) {
         // First the end of its input, then the word that it is over: so it sees the end within its grace period.
         self.stdin = None;
-        let _ = self.orders.send(if self.busy { Order::Kill } else { Order::Retire });
+        // A place that is not needed until it is gone is given up at once.
+        let order = if self.busy { (Order::Kill, None) } else { (Order::Retire, self.place.take()) };
+        let _ = self.orders.send(order);
     }
 }

@@ -107,6 +107,11 @@ impl Lines {
         Ok(Some(std::mem::take(&mut self.begun).into()))
     }
 
+    /// Whether more came than the lines that were taken.
+    pub(crate) fn has_more(&self) -> bool {
+        !self.rest.is_empty()
+    }
+
     /// What came of a line that has not ended.
     pub(crate) fn begun(&self) -> &[u8] {
         &self.begun

@@ -1,12 +1,13 @@
 //! Starts workers for the pool.
 
 use std::collections::BTreeSet;
+use std::future::pending;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bgt_process::{Command, Session};
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -14,10 +15,11 @@ use super::chatter::Chatter;
 use super::desk::{Awaited, Desk, End, Heard};
 use super::error::{CallError, StartError};
 use super::minder::Minder;
-use super::process::Worker;
+use super::process::{Orders, Worker};
 use super::protocol;
 
 /// The manager of a [`WorkerPool`](crate::WorkerPool).
+#[derive(Clone)]
 pub(crate) struct Workers {
     pub(super) command: Command,
     pub(super) pool: Arc<str>,
@@ -51,12 +53,14 @@ impl Manager for Workers {
     type Error = StartError;
 
     async fn create(&self) -> Result<Worker, StartError> {
-        let session = self.command.session().await.map_err(|source| StartError::Command { source })?;
-        let worker = self.adopt(session);
-        if self.ready {
-            self.wait_until_ready(&worker).await?;
+        let (tell, told) = oneshot::channel();
+        // In a task of its own from the start: whoever stops waiting leaves it in good hands.
+        self.processes.minders.spawn(self.clone().serve(tell));
+        match told.await {
+            Ok(worker) => worker?.ready(self.ready).await,
+            // The runtime is shutting down, and this task with it.
+            Err(_) => pending().await,
         }
-        Ok(worker)
     }
 
     async fn recycle(&self, worker: &mut Worker, _: &Metrics) -> RecycleResult<StartError> {
@@ -65,56 +69,73 @@ impl Manager for Workers {
 }
 
 impl Workers {
-    fn adopt(&self, session: Session) -> Worker {
+    /// Starts a worker, hands it over and minds it, to the end of its tree.
+    async fn serve(self, tell: oneshot::Sender<Result<Worker, StartError>>) {
+        let session = match self.command.session().await {
+            Ok(session) => session,
+            Err(source) => return drop(tell.send(Err(StartError::Command { source }))),
+        };
         let Session { stdin, stdout, stderr, program, .. } = session;
         let pid = program.pid();
-        let (order, orders) = mpsc::unbounded_channel();
+        let (order, mut orders) = Orders::new();
         let desk = Arc::new(Desk::default());
-        let told = desk.clone();
         let minder = Minder {
             pid,
             stdout,
-            chatter: Chatter::new(stderr, self.pool.clone(), pid),
+            chatter: Chatter::new(stderr, self.pool, pid),
             program,
             desk: desk.clone(),
-            orders,
             max_memory: self.max_memory,
             kill: self.processes.kill.clone(),
         };
-        let (processes, nudge) = (self.processes.clone(), self.nudge.clone());
+        let (processes, nudge) = (self.processes, self.nudge);
         processes.lock().insert(pid);
-        self.processes.minders.spawn(async move {
-            // Also when the runtime drops this task.
-            let _gone = OnDrop(|| {
-                processes.lock().remove(&pid);
-                desk.close();
-                if !desk.is_over() {
-                    desk.end(End { error: CallError::ShutDown { pid }, tail: String::new() });
-                }
-                nudge.notify_one();
-            });
-            minder.mind().await;
-        });
-        Worker { pid, stdin: Some(stdin), desk: told, orders: order, busy: false, line: Vec::new() }
-    }
-
-    async fn wait_until_ready(&self, worker: &Worker) -> Result<(), StartError> {
-        let pid = worker.pid;
-        let heard = match worker.desk.wait_for(Awaited::Ready) {
-            Some(listener) => listener.await.ok(),
-            None => None,
-        };
-        match heard {
-            Some(Ok(Heard::Ready { protocol: protocol::VERSION })) => Ok(()),
-            Some(Ok(Heard::Ready { protocol: version })) => {
-                Err(StartError::Version { pid, version, ours: protocol::VERSION })
+        // Also when the runtime drops this task.
+        let gone = OnDrop(|| {
+            processes.lock().remove(&pid);
+            desk.close();
+            if !desk.is_over() {
+                desk.end(End { error: CallError::ShutDown { pid }, tail: String::new() });
             }
-            Some(Err(End { error, tail })) => Err(StartError::NotReady { what: Box::new(error), tail }),
-            Some(Ok(Heard::Answer { .. })) | None => {
-                let what = Box::new(CallError::ShutDown { pid });
-                Err(StartError::NotReady { what, tail: String::new() })
+            nudge.notify_one();
+        });
+        // Busy until it is ready: what nobody waits for any more is killed.
+        let (line, place) = (Vec::new(), None);
+        let worker =
+            Worker { pid, stdin: Some(stdin), desk: desk.clone(), orders: order, place, busy: true, line };
+        drop(tell.send(Ok(worker)));
+        minder.mind(&mut orders).await;
+        drop(gone);
+        // Its place last: whoever takes it finds that this one is gone.
+        drop(orders);
+    }
+}
+
+impl Worker {
+    /// Waits until it says that it is ready, if it does.
+    async fn ready(mut self, says: bool) -> Result<Self, StartError> {
+        let pid = self.pid;
+        if says {
+            let heard = match self.desk.wait_for(Awaited::Ready) {
+                Some(listener) => listener.await.ok(),
+                None => None,
+            };
+            match heard {
+                Some(Ok(Heard::Ready { protocol: protocol::VERSION })) => {}
+                Some(Ok(Heard::Ready { protocol: version })) => {
+                    return Err(StartError::Version { pid, version, ours: protocol::VERSION });
+                }
+                Some(Err(End { error, tail })) => {
+                    return Err(StartError::NotReady { what: Box::new(error), tail });
+                }
+                Some(Ok(Heard::Answer { .. })) | None => {
+                    let what = Box::new(CallError::ShutDown { pid });
+                    return Err(StartError::NotReady { what, tail: String::new() });
+                }
             }
         }
+        self.busy = false;
+        Ok(self)
     }
 }
 

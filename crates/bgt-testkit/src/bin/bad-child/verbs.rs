@@ -100,12 +100,14 @@ pub(crate) const VERBS: &[Verb] = &[
     verb("env", "NAME", "the variable's value, or `<unset>`", host::env),
     verb("env-all", "", "every variable as hex=hex, sorted", host::env_all),
     verb("cwd", "", "the current folder", host::cwd),
+    verb("first-only", "PATH", "create this file and go on; hang where it is there already", host::first_only),
     verb("touch", "PATH", "create this file", host::touch),
     verb("wait-file", "PATH", "wait until this file exists, at most a minute", host::wait_file),
     verb("append", "PATH TEXT", "append a line to this file, in one write", host::append),
     // as a warm worker, which is told by each request how to answer it: see worker.rs
     verb("worker-ready", "VERSION", "say that it is ready, in this version of the protocol", worker::ready),
     verb("worker", "", "answer requests on stdin until its end", worker::serve),
+    verb("worker-hasty", "", "answer the first request before it is read to its end", worker::hasty),
     // for descendants
     verb("deadline", "MILLISECONDS", "internal: end of life, since 1970", family::deadline),
     verb("started", "TOKEN", "internal: tell the parent that this process runs", family::started),

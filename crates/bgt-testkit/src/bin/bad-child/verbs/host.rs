@@ -38,6 +38,13 @@ pub(super) fn cwd(_: &mut State, _: &[OsString]) -> Result<(), Trouble> {
     Ok(())
 }
 
+pub(super) fn first_only(state: &mut State, arguments: &[OsString]) -> Result<(), Trouble> {
+    match std::fs::File::create_new(&arguments[0]) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => super::ending::hang(state, &[]),
+        created => Ok(created.map(drop)?),
+    }
+}
+
 pub(super) fn touch(_: &mut State, arguments: &[OsString]) -> Result<(), Trouble> {
     OpenOptions::new().create(true).append(true).open(&arguments[0])?;
     Ok(())

@@ -30,6 +30,24 @@ pub(super) fn serve(state: &mut State, _: &[OsString]) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// Answers the first request before it has read it to its end, and takes the rest of it for the next one.
+pub(super) fn hasty(state: &mut State, _: &[OsString]) -> Result<(), Trouble> {
+    let mut input = Input::default();
+    while !input.read.contains(&b',') {
+        input.more()?;
+    }
+    if let Some(id) = id_of(&String::from_utf8_lossy(&input.read)) {
+        whole(id, "hasty");
+    }
+    input.read.clear();
+    while let Some(line) = input.line()? {
+        let next = line.split_once("{\"requestId\"").map_or(&*line, |(before, _)| before);
+        let Some(id) = id_of(&line) else { continue };
+        whole(id, &format!("{} bytes before", next.len()));
+    }
+    serve(state, &[])
+}
+
 fn answer(state: &mut State, input: &mut Input, id: u32, arguments: &[String]) -> Result<(), Trouble> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
@@ -74,6 +92,13 @@ fn answer(state: &mut State, input: &mut Input, id: u32, arguments: &[String]) -
             }
         }
         ["then-print", text] => say(&[&line(id, "in turn"), text, "\n"].concat()),
+        ["then-half", text] => say(&[&line(id, "in turn"), text].concat()),
+        ["then-later-half", text] => {
+            whole(id, "in turn");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            say(text);
+        }
+        ["interrupted"] => say(&format!("{{\"requestId\":{id},\"wasCancelled\":true}}\n")),
         ["then-close"] => {
             whole(id, "in turn");
             sys::close(Stream::Out)?;
@@ -152,16 +177,21 @@ struct Input {
 impl Input {
     /// `None` at the end.
     fn line(&mut self) -> Result<Option<String>, Trouble> {
-        let mut buffer = vec![0; 64 << 10];
         loop {
             if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.read.drain(..=end).collect();
                 return Ok(Some(String::from_utf8_lossy(&line[..end]).into_owned()));
             }
-            match raw::read(&mut buffer)? {
-                0 => return Ok(None),
-                read => self.read.extend_from_slice(&buffer[..read]),
+            if self.more()? == 0 {
+                return Ok(None);
             }
         }
+    }
+
+    fn more(&mut self) -> Result<usize, Trouble> {
+        let mut buffer = vec![0; 64 << 10];
+        let read = raw::read(&mut buffer)?;
+        self.read.extend_from_slice(&buffer[..read]);
+        Ok(read)
     }
 }
