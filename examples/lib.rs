@@ -15,6 +15,7 @@ macro_rules! pages {
 
 pages! {
     readme: "../README.md",
+    choosing: "../docs/choosing.md",
     bgt_core: "../crates/bgt-core/README.md",
     bgt_process: "../crates/bgt-process/README.md",
     bgt_sys: "../crates/bgt-sys/README.md",

@@ -2,12 +2,13 @@
 //!
 //! It counts the words of this repository's own documents, checks their sums, retries a script that fails once, and
 //! ends one that hangs; it watches a training live, with its progress; and it counts the words of many files at once, in a
-//! batch that remembers what is done; it runs one on a schedule; it asks warm workers about each document; and it
-//! leaves one to a process that outlives it.
+//! batch that remembers what is done; it runs one on a schedule; it asks warm workers about each document; it leaves one to a
+//! process that outlives it; and it lets the orchestrator choose. One table at the end has all of it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bgt_orchestrator::concurrent::{BatchReport, Item, MemoryStore, batch};
@@ -15,7 +16,10 @@ use bgt_orchestrator::detached::Entry;
 use bgt_orchestrator::periodic::{Running, Schedule, ScheduleError, with_tick};
 use bgt_orchestrator::pool::WorkerPool;
 use bgt_orchestrator::streaming::{From, Level, ProgressFrom, StreamEvent};
-use bgt_orchestrator::{Command, CommandError, Error, Orchestrator, Output, Report, Retry, Stdin};
+use bgt_orchestrator::{
+    Command, CommandError, Error, ExecuteError, Orchestrator, Output, Pattern, Report, Request, Requirements,
+    Retry, RunQuery, Status, Stdin,
+};
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     // In a process that looks after a detached program this never returns.
@@ -78,14 +82,56 @@ async fn tour() -> Result<ExitCode, Box<dyn std::error::Error>> {
     judge(&bgt, &repository).await?;
 
     println!("\nThe README once more, by a run that outlives this program; nobody waits:\n");
-    forget(word_count.clone().arg(repository.join("README.md"))).await?;
+    forget(&bgt, word_count.clone().arg(repository.join("README.md"))).await?;
 
-    let runs = bgt.runs().recent();
-    println!("\n{} recent runs, nothing left running. The whole story of the one that hung:\n", runs.len());
+    println!("\nThe orchestrator chooses, and says why:\n");
+    choose(&bgt, &word_count, &repository).await?;
+
+    println!("\nThe whole story of the one that hung:\n");
     if let Err(error) = report.result {
         println!("{error:#}");
     }
-    Ok(ExitCode::SUCCESS)
+    let end = bgt.shutdown(Duration::from_secs(10)).await;
+    println!("\nAll of it, by pattern:\n");
+    summary(&bgt);
+    println!("\nShutdown: {end}.");
+    Ok(if end.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// One door: what is asked for selects the pattern.
+async fn choose(bgt: &Orchestrator, script: &Command, repository: &Path) -> Result<(), ExecuteError> {
+    let one = Request::command(script.clone()).arg(repository.join("README.md"));
+    let many = Request::command(script.clone()).for_each(documents(repository).unwrap_or_default());
+    println!("{:<10}{}", "execute", bgt.execute(one).await?.selection);
+    println!("{:<10}{}", "execute", bgt.execute(many.max_concurrent(2)).await?.selection);
+    let advice = bgt.recommend(&Requirements::new().task("word_count.py").per_minute(40.0)).await;
+    println!("{:<10}{advice}", "recommend");
+    Ok(())
+}
+
+/// How many runs of each pattern ended how, and how long they took.
+fn summary(bgt: &Orchestrator) {
+    println!(
+        "{:<12}{:>6}{:>11}{:>8}{:>11}{:>12}{:>12}",
+        "pattern", "runs", "succeeded", "failed", "timed out", "median ms", "longest ms"
+    );
+    for pattern in Pattern::ALL {
+        let runs = bgt.find(&RunQuery::new().pattern(pattern).over());
+        let count = |status| runs.iter().filter(|run| run.status == status).count();
+        let mut took: Vec<_> =
+            runs.iter().filter_map(|run| Some(run.elapsed()?.as_secs_f64() * 1000.0)).collect();
+        took.sort_by(f64::total_cmp);
+        let (median, longest) = (took.get(took.len() / 2), took.last());
+        println!(
+            "{pattern:<12}{:>6}{:>11}{:>8}{:>11}{:>12.1}{:>12.1}",
+            runs.len(),
+            count(Status::Succeeded),
+            count(Status::Failed),
+            count(Status::TimedOut),
+            median.unwrap_or(&0.0),
+            longest.unwrap_or(&0.0)
+        );
+    }
 }
 
 /// Asks warm Python workers how each document sounds, all at once.
@@ -189,17 +235,19 @@ async fn repeat(bgt: &Orchestrator, count: Command) -> Result<(), ScheduleError>
 }
 
 /// Detaches a script and lets go of everything; another host, as if after a deploy, finds it by its id.
-async fn forget(script: Command) -> Result<(), Box<dyn std::error::Error>> {
+async fn forget(bgt: &Orchestrator, script: Command) -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::temp_dir().join(format!("bgt-quickstart-runs-{}", std::process::id()));
     std::fs::create_dir(&folder)?;
     let records = folder.join("runs.db");
-    let bgt = Orchestrator::open(&records).await?;
-    let id = bgt.detached(script).await?;
-    bgt.host()?.shutdown(Duration::from_secs(5)).await;
+    // Their runs are told to the list of the other patterns, too.
+    let told = || Orchestrator::builder().observer(Arc::new(bgt.runs().clone()));
+    let host = told().open(&records).await?;
+    let id = host.detached(script).await?;
+    host.shutdown(Duration::from_secs(5)).await;
     println!("{:<10}run {id} is on disk, and its host is gone", "detached");
 
-    let bgt = Orchestrator::open(&records).await?;
-    let run = bgt.run(id)?;
+    let host = told().open(&records).await?;
+    let run = host.run(id)?;
     let record = run.wait().await?;
     let mut output = run.output(From::Start).await?;
     while let Some(entry) = output.next().await? {
@@ -207,8 +255,8 @@ async fn forget(script: Command) -> Result<(), Box<dyn std::error::Error>> {
             println!("{:<10}{} in attempt {}: {}", "detached", record.status, record.attempt, line.text());
         }
     }
-    bgt.host()?.shutdown(Duration::from_secs(5)).await;
-    drop(bgt);
+    host.shutdown(Duration::from_secs(5)).await;
+    drop(host);
     std::fs::remove_dir_all(folder)?;
     Ok(())
 }

@@ -4,6 +4,7 @@
 
 mod callers;
 mod recovery;
+mod rivals;
 
 use std::process::ExitCode;
 

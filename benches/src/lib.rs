@@ -1,20 +1,25 @@
 //! Whole programs measured against what people would use instead.
 //!
 //! A suite is a program: it prints one line for every (suite, name, against) and nothing else on stdout. Both sides of a
-//! comparison run in the same process, in turns, so that what the machine does meanwhile happens to both. Rivals that
-//! need crates of their own are in `benches/peers`, which adds them to the same suites.
+//! comparison run in turns, in the same process where they can, so that what the machine does meanwhile happens to both. Rivals that
+//! need crates of their own are in `benches/peers`, which adds them to the same suites, and those whose crates cannot be in
+//! one program with ours in `benches/rivals`.
 //!
 //! `benches/README.md` says how to run it and how to read a line.
 
 mod bench;
+pub mod combos;
 pub mod concurrent;
 pub mod detached;
 mod interval;
 mod line;
+pub mod load;
 mod options;
+pub mod overhead;
 mod peak;
 pub mod periodic;
 pub mod pool;
+mod rivals;
 mod rounds;
 pub mod spawn;
 pub mod store;

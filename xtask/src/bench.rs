@@ -4,6 +4,7 @@ mod compare;
 mod machine;
 mod numbers;
 mod record;
+mod rivals;
 mod saved;
 mod table;
 
@@ -29,7 +30,8 @@ better; its 95 % interval stands beside it. A goal that is missed is shown, it i
 
   --json          print one JSON object a line on stdout, nothing else
   --quick         less than a minute a suite
-  --peers         suites with rivals from other crates as they are in benches/peers, a workspace of its own
+  --peers         suites with rivals from other crates as they are in benches/peers, a workspace of its own; rivals that
+                  are programs of their own are built from benches/rivals
   --save NAME     keep the lines in benches/saved/NAME.jsonl, after one that names machine, date and commands
   --compare NAME  show the change since that run; fail where an interval lies wholly on the worse side of the old one
 ",
@@ -63,10 +65,16 @@ fn run(args: &Args) -> Result {
     let place = |suite: &String| if with_rivals.contains(suite) { &PEERS } else { &OURS };
 
     build(&root, place, &suites)?;
+    if args.has("--peers") {
+        suites.iter().try_for_each(|suite| rivals::build(&root, suite))?;
+    }
     let mut records: Vec<Record> = Vec::new();
     let mut commands = Vec::new();
     for suite in &suites {
         let mut command = suite_command(&root, place(suite), suite, args.has("--quick"));
+        if args.has("--peers") {
+            command.envs(rivals::path(suite)?.map(|path| (rivals::VARIABLE, path)));
+        }
         commands.push(shell::typed(&command));
         records.extend(measure(&mut command, suite, args.has("--json"))?);
     }

@@ -1,5 +1,6 @@
 //! `cargo xtask doc`: documents that are made from the source, and documents that must agree with it.
 
+mod comparison;
 mod traps;
 
 use std::fs;
@@ -17,7 +18,7 @@ pub(crate) const COMMAND: crate::Command = crate::Command {
         help: "\
 Usage: cargo xtask doc [--check]
 
-Writes the generated documents anew, and checks that every test named in the last column of the tables in
+Writes the generated documents anew (docs/choosing.md, from what the facade explains of each pattern), and checks that every test named in the last column of the tables in
 docs/gotchas.md exists: as `crate/tests/file.rs::test_name` or as `crate::module::test_name`.
 
   --check  write nothing; fail where a generated document is out of date (part of `cargo xtask tidy`)
@@ -30,18 +31,18 @@ docs/gotchas.md exists: as `crate/tests/file.rs::test_name` or as `crate::module
     run,
 };
 
-/// A document, and how it is made from the repository's files.
-type Generated = (&'static str, fn(&Files) -> String);
+/// A document, and how it is made from the repository.
+type Generated = (&'static str, fn(&Path) -> Result<String>);
 
 /// Every generated document.
-const GENERATED: &[Generated] = &[];
+const GENERATED: &[Generated] = &[("docs/choosing.md", comparison::page)];
 
 fn run(args: &Args) -> Result {
     let root = shell::root()?;
     if !args.has("--check") {
-        write(&root, &Files::load(&root)?)?;
+        write(&root)?;
     }
-    let findings = check(&Files::load(&root)?);
+    let findings = check(&root, &Files::load(&root)?)?;
     for finding in &findings {
         println!("{finding}");
     }
@@ -52,17 +53,24 @@ fn run(args: &Args) -> Result {
     }
 }
 
-fn write(root: &Path, files: &Files) -> Result {
+fn write(root: &Path) -> Result {
     for (path, make) in GENERATED {
-        fs::write(root.join(path), make(files))?;
+        fs::write(root.join(path), make(root)?)?;
         eprintln!("xtask: wrote {path}");
     }
     Ok(())
 }
 
 /// What in the documents does not agree with the source.
-pub(crate) fn check(files: &Files) -> Vec<Finding> {
-    let stale = GENERATED.iter().filter(|(path, make)| files.text(path) != Some(make(files).as_str()));
-    let stale = stale.map(|(path, _)| Finding::about(*path, "out of date; run `cargo xtask doc`"));
-    stale.chain(traps::check(files)).collect()
+///
+/// # Errors
+/// Where a document cannot be made.
+pub(crate) fn check(root: &Path, files: &Files) -> Result<Vec<Finding>> {
+    let mut findings = traps::check(files);
+    for (path, make) in GENERATED {
+        if files.text(path) != Some(make(root)?.as_str()) {
+            findings.push(Finding::about(*path, "out of date; run `cargo xtask doc`"));
+        }
+    }
+    Ok(findings)
 }

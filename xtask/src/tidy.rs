@@ -66,7 +66,7 @@ const CHECKS: &[Check] = &[
     Check { name: "size", run: |r| Ok(size::check(&r.files)) },
     Check { name: "outside", run: |r| Ok(outside::check(&r.files)) },
     Check { name: "links", run: |r| Ok(links::check(&r.files)) },
-    Check { name: "docs", run: |r| Ok(doc::check(&r.files)) },
+    Check { name: "docs", run: |r| doc::check(r.root, &r.files) },
     Check { name: "manifests", run: |r| Ok(manifests::check(&r.workspace, &r.files)) },
     Check { name: "arrows", run: |r| arrows::check(r.root, &r.workspace, &r.files) },
     Check { name: "fmt", run: |r| commands::fmt(r.root) },

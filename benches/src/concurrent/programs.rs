@@ -7,7 +7,7 @@ use bgt_testkit::{Ledger, Scratch};
 
 use super::runtime;
 use super::starters::{RIVALS, Starter};
-use crate::{Bench, Better, Case, Result, Side};
+use crate::{Bench, Better, Case, Result, Side, rivals};
 
 /// What each side has to have run, by a count that it does not keep.
 const COUNTED: u32 = 60;
@@ -19,13 +19,13 @@ pub(super) fn measure(bench: &Bench, name: &'static str, at_once: usize) -> Resu
     }
     let (rounds, times) = if bench.is_quick() { (10, 200) } else { (20, 1000) };
     let runtime = runtime()?;
-    let mut rivals = Vec::new();
+    let mut theirs = Vec::new();
     for rival in RIVALS {
-        match rival.find() {
+        match rivals::find(rival.name) {
             // It takes ten times as long.
             Some(path) => {
                 let times = if rival.name == "parallel" { times / 4 } else { times };
-                rivals.push(side(
+                theirs.push(side(
                     rival.name,
                     Some(rival.goal),
                     Starter::Installed(*rival, path),
@@ -38,7 +38,7 @@ pub(super) fn measure(bench: &Bench, name: &'static str, at_once: usize) -> Resu
     }
     let ours = side("ours", None, Starter::Ours(&runtime), times, at_once)?;
     let case = Case { name, unit: "runs/s", better: Better::Higher, rounds };
-    bench.compare(&case, ours, rivals)
+    bench.compare(&case, ours, theirs)
 }
 
 fn side<'a>(

@@ -30,15 +30,6 @@ pub(super) const RIVALS: &[Rival] = &[
     Rival { name: "rust-parallel", goal: 1.0, at_once: |most| vec![format!("-j{most}")] },
 ];
 
-impl Rival {
-    /// Where it is installed: in `PATH`, or in the folder that `BGT_RIVALS` names.
-    pub(super) fn find(self) -> Option<PathBuf> {
-        let folders = std::env::var_os("BGT_RIVALS").into_iter().chain(std::env::var_os("PATH"));
-        let folders = folders.flat_map(|list| std::env::split_paths(&list).collect::<Vec<_>>());
-        folders.map(|folder| folder.join(self.name)).find(|path| path.is_file())
-    }
-}
-
 impl Starter<'_> {
     /// Runs `program` so many times, each time with its number as the only argument.
     ///

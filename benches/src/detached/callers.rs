@@ -1,32 +1,31 @@
 //! Many callers at once: jobs accepted, and jobs done.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bgt_detached::{Builder, Context, Detached, Job, RunFilter, Status};
 use tokio::task::JoinSet;
 
+use super::rivals;
 use crate::interval::median;
-use crate::{Bench, Result};
+use crate::{Bench, Better, Case, Result, Side};
 
 const CALLERS: usize = 256;
 
 /// Each detaches a job, waits until it is accepted, and goes on with the next.
 pub(super) fn enqueue(bench: &Bench, folder: &Path) -> Result {
-    let path = &folder.join("runs.db");
-    rounds(bench, "enqueue_durable", |slice| async move {
+    rounds(bench, "enqueue_durable", folder, |path, slice| async move {
         let host = Builder::new().without_workers().open(path).await?;
-        run_while(&host, slice, |host| async move { host.detach(job()).await.map(drop) }).await
+        warm_and_measured(&host, slice, |host| async move { host.detach(job()).await.map(drop) }).await
     })
 }
 
 /// Each detaches a job, waits until it is over, and goes on with the next.
 pub(super) fn lifecycle(bench: &Bench, folder: &Path) -> Result {
-    let path = &folder.join("runs.db");
-    rounds(bench, "lifecycle", |slice| async move {
+    rounds(bench, "lifecycle", folder, |path, slice| async move {
         let no_op = |_cx: Context, n: u32| async move { Ok(n) };
         let host = Builder::new().queue("default", 256).function("no-op", no_op).open(path).await?;
-        let figure = run_while(&host, slice, |host| async move {
+        let figure = warm_and_measured(&host, slice, |host| async move {
             let run = host.run(host.detach(job()).await?);
             run.wait().await.map(drop)
         });
@@ -44,18 +43,40 @@ fn job() -> Job {
     Job::call("no-op", &7)
 }
 
+/// Compares with the rivals that are built; without any, says what ours comes to. Every slice has a new database.
 fn rounds<Fut: Future<Output = Result<f64>>>(
     bench: &Bench,
-    name: &str,
-    measure: impl Fn(Duration) -> Fut + Clone,
+    name: &'static str,
+    folder: &Path,
+    measure: impl Fn(PathBuf, Duration) -> Fut,
 ) -> Result {
-    let (rounds, slice) = if bench.is_quick() { (7, 500) } else { (15, 1000) };
+    let (rounds, slice) = if bench.is_quick() { (8, 400) } else { (16, 1000) };
+    let slice = Duration::from_millis(slice);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let mut figures = Vec::new();
-    for _ in 0..rounds {
-        figures.push(runtime.block_on(measure.clone()(Duration::from_millis(slice)))?);
+    let once = || {
+        let folder = tempfile::tempdir_in(folder)?;
+        runtime.block_on(measure(folder.path().join("runs.db"), slice))
+    };
+    let theirs = rivals::sides(bench, name, slice, folder);
+    if theirs.is_empty() {
+        let figures = (0..rounds).map(|_| once()).collect::<Result<Vec<_>>>()?;
+        return bench.reported_rate(name, median(&figures), "runs/s");
     }
-    bench.reported_rate(name, median(&figures), "runs/s")
+    let case = Case { name, unit: "runs/s", better: Better::Higher, rounds };
+    bench.compare(&case, Side { name: "ours", goal: None, measure: Box::new(once) }, theirs)
+}
+
+/// The callers call for half a slice before they are measured for a whole one.
+async fn warm_and_measured<Fut>(
+    host: &Detached,
+    slice: Duration,
+    call: impl Fn(Detached) -> Fut + Clone + Send + 'static,
+) -> Result<f64>
+where
+    Fut: Future<Output = bgt_detached::Result<()>> + Send + 'static,
+{
+    run_while(host, slice / 2, call.clone()).await?;
+    run_while(host, slice, call).await
 }
 
 /// How many calls a second came back. What the engine counts of itself is not asked: the records are.

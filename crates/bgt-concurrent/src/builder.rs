@@ -202,6 +202,13 @@ impl<T: Task + 'static> Batch<T> {
         self
     }
 
+    /// Lets the batch be drained from elsewhere: when this switch is used, nothing more is started, and what runs comes to its
+    /// end. Each call adds a switch. [`cancel`](Self::cancel) stops what runs, too.
+    pub fn drain_on(mut self, drain: &Cancel) -> Self {
+        self.options.drain.push(drain.clone());
+        self
+    }
+
     /// Remembers in a journal what is done, by the [`key`](Item::key) of each item, and skips what was done before: the
     /// same batch with the same journal goes on where an earlier one was cut off, also by kill −9 or a power cut.
     ///
@@ -381,6 +388,9 @@ impl<T: Task + 'static> Batch<T> {
             journal: options.journal,
             live: AtomicUsize::new(0),
         });
+        for drain in options.drain {
+            shared.drained_by(drain);
+        }
         #[cfg(feature = "progress")]
         if shared.bar.as_ref().is_some_and(|bar| !bar.is_hidden()) {
             shared.tasks.spawn(draw(shared.clone()));

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bgt_core::{Limits, Needs, Observer, Retry, Task};
+use bgt_core::{Cancel, Limits, Needs, Observer, Retry, Task};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Duration;
 
@@ -25,6 +25,20 @@ pub(crate) struct Shared<O> {
     pub(crate) outbox: Outbox<O>,
     #[cfg(feature = "progress")]
     pub(crate) bar: Option<crate::progress::Bar>,
+}
+
+impl<O: Send + 'static> Shared<O> {
+    /// Lets nothing more start when this is used.
+    pub(crate) fn drained_by(self: &Arc<Self>, drain: Cancel) {
+        if let Some(reason) = drain.reason() {
+            return self.stopper.halt(Halted::Cancelled(reason));
+        }
+        let shared = self.clone();
+        self.tasks.spawn(async move {
+            let reason = drain.requested().await;
+            shared.stopper.halt(Halted::Cancelled(reason));
+        });
+    }
 }
 
 /// What goes for every task.

@@ -129,8 +129,9 @@ impl<T: Task + 'static> Lane<T> {
         }
         let mut report = run.retry(item.retry.as_ref().unwrap_or(&terms.retry).clone()).report().await;
         shared.tally.lane(self.number).ran(report.elapsed, report.attempts);
-        if report.attempts == 0 && report.status() == Status::Cancelled {
-            // The batch was stopped in the moment before its first attempt: it never ran.
+        let is_stopped = matches!(report.status(), Status::Cancelled | Status::TimedOut);
+        if report.attempts == 0 && is_stopped && self.cancel.reason().is_some() {
+            // The batch was stopped, or its deadline passed, in the moment before the first attempt: it never ran.
             stopper.notice();
             report.result = Err(without_attempt(report.id, report.name.clone(), self.stopped()));
         }

@@ -234,6 +234,40 @@ async fn a_second_cancel_skips_the_grace_period() {
     assert_eq!((finished.report.status(), finished.report.elapsed), (Status::Cancelled, Duration::ZERO));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_is_drained_starts_no_more_and_lets_end_what_runs() {
+    let (drain, ran) = (Cancel::new(), Arc::new(AtomicU64::new(0)));
+    let items = (0..10).map({
+        let (drain, ran) = (drain.clone(), ran.clone());
+        move |_| {
+            let (drain, ran) = (drain.clone(), ran.clone());
+            task_fn("item", move |_cx| {
+                let (drain, ran) = (drain.clone(), ran.clone());
+                async move {
+                    drain.cancel_because(CancelReason::Shutdown);
+                    // Paused time goes on when nobody has anything to do: by then the switch has been heard.
+                    sleep(Duration::from_secs(1)).await;
+                    ran.fetch_add(1, Ordering::SeqCst);
+                    Ok(())
+                }
+            })
+        }
+    });
+    let report = batch(items).max_concurrent(2).drain_on(&drain).await.unwrap();
+    assert_eq!((report.counts.succeeded, report.counts.skipped), (2, 8), "{report}");
+    assert_eq!(ran.load(Ordering::SeqCst), 2);
+    assert!(matches!(report.halted, Some(Halted::Cancelled(CancelReason::Shutdown))));
+}
+
+#[tokio::test]
+async fn a_batch_that_was_drained_before_it_started_starts_nothing() {
+    let drain = Cancel::new();
+    drain.cancel();
+    let items = (0..3).map(|_| task_fn("never", |_cx| async { Ok(()) }));
+    let report = batch(items).drain_on(&drain).await.unwrap();
+    assert_eq!((report.counts.succeeded, report.counts.skipped), (0, 3), "{report}");
+}
+
 #[tokio::test]
 async fn cancelled_before_it_starts_nothing_is_pulled() {
     let cancel = Cancel::new();

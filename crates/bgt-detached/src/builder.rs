@@ -167,7 +167,8 @@ impl Builder {
 
     /// Opens the records in this file, or makes it, and begins to work.
     ///
-    /// What runs leave behind, such as their output, is in a folder beside it: `runs.db.d` for `runs.db`.
+    /// What runs leave behind, such as their output, is in a folder beside it: `runs.db.d` for `runs.db`, and where that is a
+    /// link, beside the file that it leads to.
     ///
     /// # Errors
     ///
@@ -181,7 +182,10 @@ impl Builder {
     pub async fn open(self, path: impl AsRef<Path>) -> Result<Detached> {
         self.settings.check()?;
         let store = bgt_store::SqliteStore::open(path).await?;
-        let mut folder = store.path().as_os_str().to_owned();
+        // By whatever name it was opened: all hosts of the records have the same folder.
+        let of = store.path().to_owned();
+        let found = crate::host::blocking(move || bgt_sys::real_path(&of)).await;
+        let mut folder = found.map_err(DetachedError::files(store.path()))?.into_os_string();
         folder.push(".d");
         self.start(Arc::new(store), folder).await
     }

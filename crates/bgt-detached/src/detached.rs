@@ -118,7 +118,14 @@ impl Detached {
         (run.labels, run.unique_key) = (labels, unique_key);
         run.not_before = match start {
             Start::Now => None,
-            Start::After(delay) => SystemTime::now().checked_add(delay),
+            Start::After(delay) => Some(SystemTime::now().checked_add(delay).ok_or_else(|| {
+                let found = format!("{delay:?} from now");
+                DetachedError::Setting {
+                    what: "the delay of a job",
+                    found,
+                    expected: "a time that the clock can show",
+                }
+            })?),
             Start::At(time) => Some(time),
         };
         Ok(run)
@@ -138,7 +145,11 @@ impl Detached {
     }
 
     /// Starts a task of this process alone: tracked, and **not durable**. For closures, which cannot be written down; it ends
-    /// with this process, and nothing is left of it but what observers have noted.
+    /// with this process, and nothing is left of it but what observers have noted. Records do not have it: ask the answer, not
+    /// [`run`](Self::run).
+    ///
+    /// [`shutdown`](Self::shutdown) asks it to stop, and one that is started later at once; what is left when the time is over,
+    /// or when the last clone of this is dropped, is dropped.
     ///
     /// # Panics
     ///
@@ -158,7 +169,7 @@ impl Detached {
     /// # Ok(()) }
     /// ```
     pub fn detach_local<T: Task + 'static>(&self, task: T) -> LocalRun {
-        LocalRun::start(task, &self.host().settings.observers)
+        LocalRun::start(task, &self.host().local, &self.host().settings.observers)
     }
 
     /// One run, by its id: where it stands, what it printed, what became of it. Nothing is looked up before it is asked.

@@ -83,6 +83,9 @@ pub enum DetachedError {
         /// What the system said.
         source: io::Error,
     },
+    /// The thread that says that this host is there could not be started.
+    #[error("cannot start the thread that gives signs of life")]
+    Thread(#[source] io::Error),
     /// Its output.
     #[error(transparent)]
     Output(#[from] bgt_log::FileError),

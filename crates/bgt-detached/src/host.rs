@@ -28,7 +28,9 @@ use bgt_store::{HostId, NewHost, Store, StoreError};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use crate::DetachedError;
 use crate::builder::Settings;
+use crate::local::Local;
 pub(crate) use changes::Changes;
 pub(crate) use persist::blocking;
 pub(crate) use working::Working;
@@ -49,6 +51,12 @@ pub(crate) struct Host {
     idle: Notify,
     pub(crate) changes: Changes,
     closing: watch::Sender<Closing>,
+    /// Under which identity we were heard of too late.
+    fenced: watch::Sender<Option<HostId>>,
+    /// When this host last looked after itself.
+    moved: Mutex<std::time::Instant>,
+    /// Runs of this process alone.
+    pub(crate) local: Local,
     #[cfg(feature = "process")]
     said: std::sync::Once,
 }
@@ -68,7 +76,7 @@ impl Host {
         store: Arc<dyn Store>,
         folder: PathBuf,
         settings: Settings,
-    ) -> Result<Arc<Self>, StoreError> {
+    ) -> crate::Result<Arc<Self>> {
         let id = if settings.has_workers { Some(register(&*store, &settings).await?) } else { None };
         let host = Arc::new(Self {
             store,
@@ -82,10 +90,14 @@ impl Host {
             idle: Notify::new(),
             changes: Changes::default(),
             closing: watch::channel(Closing::No).0,
+            fenced: watch::channel(None).0,
+            moved: Mutex::new(std::time::Instant::now()),
+            local: Local::default(),
             #[cfg(feature = "process")]
             said: std::sync::Once::new(),
         });
         if id.is_some() {
+            beat::start(&host).map_err(DetachedError::Thread)?;
             tokio::spawn(beat::keep(host.clone()));
             tokio::spawn(dispatch::keep(host.clone()));
             tokio::spawn(prune::keep(host.clone()));
@@ -105,6 +117,7 @@ impl Host {
     /// Lets go of everything at once. What can outlive us does; the rest is dropped, and others find it.
     pub(crate) fn let_go(&self) {
         self.close(Closing::Now);
+        self.local.end();
         for working in self.working().values() {
             working.end();
         }
@@ -118,6 +131,11 @@ impl Host {
         for working in all {
             working.cancel.cancel_because(CancelReason::Shutdown);
             working.hand_over();
+        }
+        self.local.cancel();
+        match until {
+            Some(until) => drop(tokio::time::timeout_at(until, self.local.over()).await),
+            None => self.local.over().await,
         }
         loop {
             let idle = self.idle.notified();
@@ -152,6 +170,14 @@ impl Host {
         *self.id.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn has_moved(&self) {
+        *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = std::time::Instant::now();
+    }
+
+    fn moved(&self) -> std::time::Instant {
+        *self.moved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn close(&self, how: Closing) {
         self.closing.send_if_modified(|closing| {
             let more = how > *closing;
@@ -171,6 +197,9 @@ impl Host {
             working.1.end();
         }
         self.idle.notify_waiters();
+        if self.closing() != Closing::No {
+            return;
+        }
         if let Some(id) = persist::persist(self, || register(&*self.store, &self.settings)).await {
             *self.id.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
         }

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bgt_core::{Cancel, Observer, Pattern, RunId, Status, Task};
+use bgt_core::{Cancel, CancelReason, Observer, Pattern, RunId, Status, Task};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// A run that was started with [`Detached::detach_local`](crate::Detached::detach_local): it ends with this process.
 ///
@@ -16,16 +18,48 @@ pub struct LocalRun {
     status: watch::Receiver<Status>,
 }
 
+/// All of a host, to be ended with it.
+#[derive(Debug, Default)]
+pub(crate) struct Local {
+    tasks: TaskTracker,
+    cancel: Cancel,
+    gone: CancellationToken,
+}
+
+impl Local {
+    /// Asks all to stop, and those that are started later.
+    pub(crate) fn cancel(&self) {
+        self.cancel.cancel_because(CancelReason::Shutdown);
+    }
+
+    /// Waits until all are over. Cancel-safe.
+    pub(crate) async fn over(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Drops what is left.
+    pub(crate) fn end(&self) {
+        self.gone.cancel();
+    }
+}
+
 impl LocalRun {
-    pub(crate) fn start<T: Task + 'static>(task: T, observers: &[Arc<dyn Observer>]) -> Self {
+    pub(crate) fn start<T: Task + 'static>(task: T, all: &Local, observers: &[Arc<dyn Observer>]) -> Self {
         let (id, cancel) = (RunId::new(), Cancel::new());
         let (tell, status) = watch::channel(Status::Running);
-        let mut run = bgt_simple::run(task).id(id).pattern(Pattern::Detached).cancel(&cancel);
+        let run = bgt_simple::run(task).id(id).pattern(Pattern::Detached);
+        let mut run = run.cancel(&cancel).cancel(&all.cancel);
         for observer in observers {
             run = run.observer(observer.clone());
         }
-        tokio::spawn(async move {
-            let _ = tell.send(run.report().await.status());
+        let gone = all.gone.clone();
+        all.tasks.spawn(async move {
+            let status = tokio::select! {
+                report = run.report() => report.status(),
+                () = gone.cancelled() => Status::Lost,
+            };
+            let _ = tell.send(status);
         });
         Self { id, cancel, status }
     }
@@ -47,7 +81,7 @@ impl LocalRun {
         self.cancel.cancel();
     }
 
-    /// Waits until it is over. [`Lost`](Status::Lost) if its runtime was shut down before.
+    /// Waits until it is over. [`Lost`](Status::Lost) if its host let go of it, or its runtime was shut down, before.
     ///
     /// # Cancel safety
     ///

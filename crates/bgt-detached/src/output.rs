@@ -11,6 +11,8 @@ use bgt_log::{Entry, FileError, From, LogReader};
 
 use crate::{Result, Run};
 
+type Over = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+
 /// How often to look for output of an attempt that has printed nothing yet.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -27,11 +29,13 @@ const LOOK: Duration = Duration::from_millis(50);
 /// [`next`](Self::next) loses nothing when it is dropped.
 #[must_use = "nothing is read until it is asked"]
 pub struct Output {
+    run: Run,
+    attempt: u32,
     folder: PathBuf,
     from: From,
     reader: Option<LogReader>,
     /// Answers when nothing more is written.
-    over: Pin<Box<dyn Future<Output = Result<()>> + Send>>,
+    over: Over,
     is_over: bool,
     seq: u64,
 }
@@ -41,22 +45,26 @@ impl Output {
         let folder = run.folder(attempt).log();
         let over = Box::pin(run.attempt_over(attempt));
         let seq = if let From::After(seq) = from { seq } else { 0 };
-        Self { folder, from, reader: None, over, is_over: false, seq }
+        Self { run, attempt, folder, from, reader: None, over, is_over: false, seq }
     }
 
     /// The next line, or what is missing before it; `None` when the attempt is over and everything was read.
     ///
     /// # Errors
     ///
-    /// When a file cannot be read, or the run is not known any more.
+    /// When a file cannot be read, the records cannot be asked, or the run is not known any more. It may be asked again.
     pub async fn next(&mut self) -> Result<Option<Entry>> {
         loop {
             let Some(reader) = &mut self.reader else {
-                self.reader = self.open().await?;
+                self.reader = open(self.folder.clone(), self.from, self.is_over).await?;
                 match &self.reader {
-                    Some(_) => continue,
+                    Some(_) => {}
                     None if self.is_over => return Ok(None),
-                    None => self.rest(LOOK).await?,
+                    None => {
+                        // There is nothing yet: all that comes is new.
+                        self.from = From::Start;
+                        self.rest(LOOK).await?;
+                    }
                 }
                 continue;
             };
@@ -74,11 +82,13 @@ impl Output {
                     return Ok(entry);
                 }
                 over = &mut self.over => {
-                    over?;
+                    self.hear(over)?;
                     // Whoever wrote may have been killed, and has then not said that this is the end: what there is, is all.
-                    self.is_over = true;
-                    self.from = if self.seq > 0 { From::After(self.seq) } else { self.from };
-                    self.reader = None;
+                    // Also where nothing was read yet the reader has its place.
+                    let place = self.reader.take().map_or(0, |reader| reader.seq());
+                    if place > 0 || self.from != From::Start {
+                        self.from = From::After(place);
+                    }
                 }
             }
         }
@@ -90,27 +100,31 @@ impl Output {
         self.seq
     }
 
-    /// The reader, if there is something to read.
-    async fn open(&self) -> Result<Option<LogReader>, FileError> {
-        let opened = match self.is_over {
-            true => LogReader::open(&self.folder, self.from).await,
-            false => LogReader::follow(&self.folder, self.from).await,
-        };
-        match opened {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            opened => opened.map(Some),
-        }
-    }
-
     async fn rest(&mut self, pause: Duration) -> Result<()> {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            over = &mut self.over => {
-                over?;
-                self.is_over = true;
-            }
+            over = &mut self.over => self.hear(over)?,
         }
         Ok(())
+    }
+
+    /// It is over, or that could not be known: then it is asked anew by the next call.
+    fn hear(&mut self, over: Result<()>) -> Result<()> {
+        match over {
+            Ok(()) => self.is_over = true,
+            Err(_) => self.over = Box::pin(self.run.attempt_over(self.attempt)),
+        }
+        over
+    }
+}
+
+/// The reader, if there is something to read.
+async fn open(folder: PathBuf, from: From, is_over: bool) -> Result<Option<LogReader>, FileError> {
+    let opened =
+        if is_over { LogReader::open(folder, from).await } else { LogReader::follow(folder, from).await };
+    match opened {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        opened => opened.map(Some),
     }
 }
 

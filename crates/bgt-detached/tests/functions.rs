@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bgt_detached::{
-    Builder, Context, Detached, DetachedError, Entry, From, Job, Page, Progress, Retry, RunEventKind,
-    RunFilter, Source, Status, TaskError,
+    Builder, Context, Detached, DetachedError, Entry, ErrorKind, From, Job, Page, Progress, Retry,
+    RunEventKind, RunFilter, Source, Status, TaskError, task_fn,
 };
 use bgt_testkit::Scratch;
 use support::ended;
@@ -248,4 +248,57 @@ async fn what_is_over_is_forgotten_with_its_output() {
     assert_eq!(host.prune(bgt_detached::Keep::everything().runs(1)).await.unwrap(), 2);
     assert!(!folder(0).exists() && !folder(1).exists() && folder(2).is_dir());
     assert!(matches!(host.run(ids[0]).record().await, Err(DetachedError::UnknownRun(_))));
+}
+
+#[tokio::test]
+async fn tasks_of_this_process_alone_end_with_their_host() {
+    let scratch = Scratch::new();
+    let host = host(&scratch, Builder::new()).await;
+    let polite = host.detach_local(task_fn("polite", |cx: Context| async move {
+        cx.cancelled().await;
+        Err::<(), _>(TaskError::msg("stopped").with_kind(ErrorKind::Cancelled))
+    }));
+    let stubborn = host.detach_local(task_fn("stubborn", |cx: Context| async move {
+        let _ = cx.cancel_reason();
+        std::future::pending::<Result<(), TaskError>>().await
+    }));
+    tokio::time::timeout(support::HANG, host.shutdown(Duration::from_millis(50))).await.expect("an end");
+    assert_eq!(polite.status(), Status::Cancelled);
+    assert!(stubborn.wait().await.is_final());
+    let other = Builder::new().open(scratch.path("other.db")).await.unwrap();
+    let left = other.detach_local(task_fn("left", |_cx| std::future::pending::<Result<(), TaskError>>()));
+    drop(other);
+    assert_eq!(tokio::time::timeout(support::HANG, left.wait()).await, Ok(Status::Lost));
+    let late = host.detach_local(task_fn("late", |_cx| async { Ok(()) }));
+    assert!(matches!(late.wait().await, Status::Cancelled | Status::Lost), "{:?}", late.status());
+}
+
+#[tokio::test]
+async fn the_longest_backoff_is_a_wait_and_no_end_of_the_run() {
+    let scratch = Scratch::new();
+    let fails = |_cx: Context, (): ()| async { Err::<(), _>(TaskError::msg("no")) };
+    let host = host(&scratch, Builder::new().function("fails", fails)).await;
+    let retry = Retry::attempts(3).backoff(Duration::MAX, Duration::MAX);
+    let run = host.run(host.detach(Job::call("fails", &()).retry(retry)).await.unwrap());
+    let put_back = async {
+        while run.attempts().await.unwrap().first().is_none_or(|attempt| attempt.status.is_none()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(support::HANG, put_back).await.expect("an attempt that ends");
+    assert_eq!(run.attempts().await.unwrap()[0].status, Some(Status::Failed));
+    assert_eq!(run.status().await.unwrap(), Status::Queued);
+    run.cancel().await.unwrap();
+    assert_eq!(ended(&run).await.status, Status::Cancelled);
+}
+
+/// What is awaited in a task of its own can be sent to it.
+#[test]
+fn what_is_waited_for_can_be_spawned() {
+    fn is_send<T: Send>(_: impl FnOnce(Detached, bgt_detached::Run, bgt_detached::Output, Job) -> T) {}
+    is_send(|_, _, mut output, _| async move { output.next().await });
+    is_send(|_, run, _, _| async move { run.wait().await });
+    is_send(|_, run, _, _| async move { run.output(From::Start).await });
+    is_send(|host, _, _, job| async move { host.detach(job).await });
+    is_send(|host, _, _, _| async move { host.shutdown(Duration::ZERO).await });
 }

@@ -165,8 +165,55 @@ async fn a_run_whose_job_cannot_be_read_fails_with_words_and_the_next_goes_on() 
     let host = open(gate.register(Builder::new()), &path).await;
     let record = ended(&host.run(ids[0])).await;
     assert_eq!(record.status, Status::Failed);
-    assert!(record.error.as_ref().unwrap().contains("cannot be read"), "{record:?}");
+    assert!(record.error.as_ref().unwrap().contains("damaged"), "{record:?}");
     assert_eq!(ended(&host.run(ids[1])).await.status, Status::Succeeded);
+}
+
+#[tokio::test]
+async fn records_that_are_removed_under_a_host_are_an_error_of_each_call() {
+    let scratch = Scratch::new();
+    let path = scratch.path("runs.db");
+    let host = open(Builder::new().without_workers(), &path).await;
+    host.detach(Job::call("waits", &1)).await.unwrap();
+    if let Err(error) = std::fs::remove_file(&path) {
+        let name = "records_that_are_removed_under_a_host_are_an_error_of_each_call";
+        bgt_testkit::skip!(name, format!("the system keeps what is in use: {error}"));
+        return;
+    }
+    let error = host.detach(Job::call("waits", &2)).await.unwrap_err();
+    let fault = error.fault().unwrap_or_else(|| panic!("{error:?}"));
+    assert_eq!(fault.kind(), FaultKind::Removed, "{error}");
+    assert!(error.to_string().contains("runs.db"), "{error}");
+}
+
+/// A rolling deploy: the newer host has accepted what the older one cannot read.
+#[tokio::test]
+async fn a_run_that_another_version_has_accepted_waits_for_a_host_that_can_read_it() {
+    let scratch = Scratch::new();
+    let (path, gate) = (scratch.path("runs.db"), Gate::new());
+    gate.1.add_permits(100);
+    let asks = open(Builder::new().without_workers(), &path).await;
+    let id = asks.detach(Job::call("waits", &1)).await.unwrap();
+    let readable = "SELECT value FROM payloads WHERE run = 1";
+    let readable: Vec<u8> =
+        rusqlite::Connection::open(&path).unwrap().query_row(readable, [], |row| row.get(0)).unwrap();
+    let blob = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let dream = blob(br#"{"what":{"dream":{}},"retry":{}}"#);
+    sql(&path, &format!("UPDATE payloads SET value = x'{dream}' WHERE run = 1"));
+    let old = open(gate.register(Builder::new()), &path).await;
+    let put_back = async {
+        while asks.run(id).attempts().await.unwrap().first().is_none_or(|attempt| attempt.status.is_none()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(HANG, put_back).await.expect("an attempt that ends");
+    let record = asks.run(id).record().await.unwrap();
+    assert_eq!(record.status, Status::Queued);
+    assert!(record.error.as_ref().unwrap().contains("another version"), "{record:?}");
+    old.shutdown(HANG).await;
+    sql(&path, &format!("UPDATE payloads SET value = x'{}' WHERE run = 1", blob(&readable)));
+    let new = open(gate.register(Builder::new()), &path).await;
+    assert_eq!(ended(&new.run(id)).await.status, Status::Succeeded);
 }
 
 /// A shim that was killed between making the file that decides and writing to it has started nothing.

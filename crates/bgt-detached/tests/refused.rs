@@ -28,6 +28,7 @@ async fn a_job_that_makes_no_sense_is_refused_by_the_value_and_nothing_is_writte
         (known().label("", "value"), "label"),
         (known().label("key", &long), "513"),
         (Job::call("known", &"x".repeat(17 << 20)), "payload"),
+        (known().delay(std::time::Duration::MAX), "delay"),
     ];
     for (job, word) in jobs {
         let said = format!("{job:?}").chars().take(300).collect::<String>();

@@ -313,6 +313,128 @@ async fn a_deadline_is_kept_by_the_shim_when_the_host_is_gone() {
     assert_eq!(host.count(RunFilter::new()).await.unwrap().values().sum::<u64>(), 1);
 }
 
+/// Two names of one file, such as `current/runs.db` of a deploy, are the same records and the same runs.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_host_that_opens_the_records_by_another_name_finds_the_programs_all_the_same() {
+    let scratch = Scratch::new();
+    let (ledger, go) = (Ledger::at(scratch.path("ledger")), scratch.text("go"));
+    let mut host = Host::start(&scratch, "shim");
+    let id = host.detach(&[
+        "append",
+        &scratch.text("ledger"),
+        "begun",
+        "then",
+        "wait-file",
+        &go,
+        "then",
+        "exit",
+        "7",
+    ]);
+    started(&ledger, 1);
+    let _ = host.0.kill();
+    let elsewhere = Scratch::new();
+    std::os::unix::fs::symlink(scratch.path("runs.db"), elsewhere.path("alias.db")).unwrap();
+    let host = builder().open(elsewhere.path("alias.db")).await.unwrap();
+    let run = host.run(id);
+    let found = async {
+        while !run.history(0, 100).await.unwrap().iter().any(|event| event.kind == RunEventKind::Adopted) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(HANG, found).await.expect("somebody who takes over");
+    std::fs::write(&go, "").unwrap();
+    assert_eq!(ended(&run).await.status, Status::Failed);
+    assert_eq!(run.program_end().await.unwrap().exit, Some(Exit::Code(7)));
+    assert_eq!(ledger.lines(), ["begun"]);
+}
+
+/// Somebody has cleaned up too well: what ran there is lost, and is not started once more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_whose_folder_was_removed_is_lost_and_not_started_again() {
+    let scratch = Scratch::new();
+    let (ledger, go) = (Ledger::at(scratch.path("ledger")), scratch.text("go"));
+    let (program, args) = bad(["append", &scratch.text("ledger"), "begun", "then", "wait-file", &go]);
+    let host = open(&scratch).await;
+    let id = host.detach(Job::program(Command::new(program).args(args))).await.unwrap();
+    started(&ledger, 1);
+    let folder = scratch.path(format!("runs.db.d/{id}"));
+    if let Err(error) = std::fs::remove_dir_all(&folder) {
+        bgt_testkit::skip!(
+            "a_program_whose_folder_was_removed_is_lost_and_not_started_again",
+            format!("the system keeps what is in use: {error}")
+        );
+        std::fs::write(&go, "").unwrap();
+        return;
+    }
+    std::fs::write(&go, "").unwrap();
+    let record = ended(&host.run(id)).await;
+    assert_eq!(record.status, Status::Lost, "{record:?}");
+    assert!(record.error.as_ref().unwrap().contains("folder"), "{record:?}");
+    assert_eq!(ledger.lines(), ["begun"]);
+}
+
+/// The same while no host was there to see it.
+#[tokio::test]
+async fn a_program_whose_folder_was_removed_while_no_host_was_there_is_not_started_again() {
+    let scratch = Scratch::new();
+    let (ledger, go) = (Ledger::at(scratch.path("ledger")), scratch.text("go"));
+    let mut host = Host::start(&scratch, "shim");
+    let id = host.detach(&["append", &scratch.text("ledger"), "begun", "then", "wait-file", &go]);
+    started(&ledger, 1);
+    let _ = host.0.kill();
+    let removed = std::fs::remove_dir_all(scratch.path(format!("runs.db.d/{id}")));
+    std::fs::write(&go, "").unwrap();
+    if let Err(error) = removed {
+        let name = "a_program_whose_folder_was_removed_while_no_host_was_there_is_not_started_again";
+        bgt_testkit::skip!(name, format!("the system keeps what is in use: {error}"));
+        return;
+    }
+    let host = open(&scratch).await;
+    let record = ended(&host.run(id)).await;
+    assert_eq!((record.status, record.attempt), (Status::Lost, 1), "{record:?}");
+    assert_eq!(ledger.lines(), ["begun"]);
+}
+
+/// The disk gave back something else than what was written: nobody can know how it ended, and it is not run again.
+#[tokio::test]
+async fn a_program_whose_exit_is_damaged_is_lost() {
+    let scratch = Scratch::new();
+    let ledger = Ledger::at(scratch.path("ledger"));
+    let mut host = Host::start(&scratch, "shim");
+    let id = host.detach(&["append", &scratch.text("ledger"), "begun", "then", "sleep", "0.5"]);
+    started(&ledger, 1);
+    let _ = host.0.kill();
+    let exit = scratch.path(format!("runs.db.d/{id}/1/exit"));
+    assert!(wait_until(HANG, || exit.exists()), "a shim that writes down how it ended");
+    std::fs::write(&exit, "{\"kind\":").unwrap();
+    let host = open(&scratch).await;
+    let record = ended(&host.run(id)).await;
+    assert_eq!((record.status, record.attempt), (Status::Lost, 1), "{record:?}");
+    assert_eq!(ledger.lines(), ["begun"]);
+}
+
+/// A shim that does not move keeps nobody waiting who says it twice.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_cancel_ends_a_program_also_when_its_shim_is_stopped() {
+    let scratch = Scratch::new();
+    let (ledger, pids) = (Ledger::at(scratch.path("ledger")), scratch.text("pids"));
+    let (program, args) =
+        bad(["pids-to", &pids, "then", "append", &scratch.text("ledger"), "begun", "then", "hang"]);
+    let host = open(&scratch).await;
+    let id = host.detach(Job::program(Command::new(program).args(args))).await.unwrap();
+    started(&ledger, 1);
+    let shim = pid_in(&scratch.path(format!("runs.db.d/{id}/1/started")));
+    let stop = std::process::Command::new("kill").args(["-STOP", &shim.to_string()]).status();
+    assert!(stop.unwrap().success());
+    let run = host.run(id);
+    run.cancel().await.unwrap();
+    run.cancel().await.unwrap();
+    assert_eq!(ended(&run).await.status, Status::Cancelled);
+    assert_gone(&read_pids(&pids), HANG);
+}
+
 /// The process of the program, as soon as it is written down.
 fn program(scratch: &Scratch, id: RunId) -> u32 {
     pid_in(&scratch.path(format!("runs.db.d/{id}/1/program")))

@@ -29,19 +29,46 @@
 //! re-exported here; the examples of such types name the crate they come from, write `bgt_orchestrator` instead.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(not(feature = "simple"), allow(dead_code, reason = "what doors share, where there is none"))]
 
+mod advisor;
+mod builder;
 mod doors;
+#[cfg(feature = "simple")]
+mod error;
+mod events;
+#[cfg(feature = "simple")]
+mod execute;
+#[cfg(feature = "simple")]
+mod execution;
+mod explain;
+mod history;
+mod limited;
 mod orchestrator;
+#[cfg(feature = "pooled")]
+mod pools;
+mod query;
+#[cfg(feature = "simple")]
+mod request;
+#[cfg(feature = "simple")]
+mod selection;
+mod shared;
+#[cfg(feature = "simple")]
+mod shutdown;
+#[cfg(feature = "signals")]
+mod signals;
+mod watcher;
 
+pub use advisor::{Advisor, Alternative, FromHistory, Reason, Recommendation, Requirements, Weighed};
 /// Run many under limits: the crate `bgt-concurrent`.
 #[cfg(feature = "concurrent")]
 #[cfg_attr(docsrs, doc(cfg(feature = "concurrent")))]
 pub use bgt_concurrent as concurrent;
 pub use bgt_core::{
     AttemptFailure, Cancel, CancelReason, Cancelled, Chunk, Context, Error, ErrorKind, ErrorParts, Event,
-    EventKind, GiveUp, InvalidRetry, InvalidRunId, InvalidTransition, Observer, Pattern, Polite, Progress,
-    Report, Retry, RunId, RunInfo, Runs, Sink, SinkClosed, Source, Status, Stop, Task, TaskError, TaskFn,
-    UnknownPattern, UnknownStatus, Verdict, async_trait, task_fn,
+    EventKind, GiveUp, InvalidRetry, InvalidRunId, InvalidTransition, Limits, LimitsError, Needs, Observer,
+    Pattern, Polite, Progress, Report, Retry, RunId, RunInfo, Runs, Sink, SinkClosed, Source, Status, Stop,
+    Task, TaskError, TaskFn, UnknownPattern, UnknownStatus, Verdict, async_trait, task_fn,
 };
 /// Start it, forget it, never lose it: the crate `bgt-detached`.
 #[cfg(feature = "detached")]
@@ -75,4 +102,30 @@ pub use bgt_simple::{DeadlinePassed, Panicked, Run};
 #[cfg(feature = "streaming")]
 #[cfg_attr(docsrs, doc(cfg(feature = "streaming")))]
 pub use bgt_streaming as streaming;
+pub use builder::{AtShutdown, OrchestratorBuilder};
+#[cfg(feature = "simple")]
+#[cfg_attr(docsrs, doc(cfg(feature = "simple")))]
+pub use error::ExecuteError;
+pub use events::{Events, Heard};
+#[cfg(feature = "simple")]
+#[cfg_attr(docsrs, doc(cfg(feature = "simple")))]
+pub use execution::{Execution, Outcome};
+pub use explain::{Explanation, comparison, explain};
+pub use limited::Limited;
 pub use orchestrator::Orchestrator;
+#[cfg(all(feature = "pooled", feature = "process"))]
+#[cfg_attr(docsrs, doc(cfg(all(feature = "pooled", feature = "process"))))]
+pub use pools::WorkersError;
+pub use query::RunQuery;
+#[cfg(feature = "simple")]
+#[cfg_attr(docsrs, doc(cfg(feature = "simple")))]
+pub use request::Request;
+#[cfg(feature = "simple")]
+#[cfg_attr(docsrs, doc(cfg(feature = "simple")))]
+pub use selection::{Asked, Contradiction, Selection};
+#[cfg(feature = "simple")]
+#[cfg_attr(docsrs, doc(cfg(feature = "simple")))]
+pub use shutdown::ShutDown;
+#[cfg(feature = "signals")]
+#[cfg_attr(docsrs, doc(cfg(feature = "signals")))]
+pub use signals::{OnSignal, Signal};

@@ -74,7 +74,7 @@ pub use bgt_simple::*;
 pub use deadpool::managed::{Manager, Metrics as ObjectMetrics, RecycleError, RecycleResult};
 pub use error::{BuildError, PoolError};
 pub use resource::{
-    Backoff, Drained, Factory, Lease, Leased, Managed, Metrics, Pool, PoolBuilder, Retired, factory,
+    Backoff, Drained, Factory, Lease, Leased, Managed, Metrics, Pool, PoolBuilder, Retired, WeakPool, factory,
 };
 #[cfg(feature = "process")]
 #[cfg_attr(docsrs, doc(cfg(feature = "process")))]
@@ -87,4 +87,6 @@ pub use script::{
 pub use serve::{is_worker, serve};
 #[cfg(feature = "process")]
 #[cfg_attr(docsrs, doc(cfg(feature = "process")))]
-pub use worker::{Answer, Call, CallError, CallStop, Request, StartError, WorkerBuilder, WorkerPool};
+pub use worker::{
+    Answer, Call, CallError, CallStop, Request, StartError, WeakWorkerPool, WorkerBuilder, WorkerPool,
+};

@@ -5,6 +5,7 @@
 //! - `pool`: the handle, and how callers get in.
 //! - `lease`: what a caller holds, and who decides whether it goes back.
 //! - `run`: work on a lease as a run.
+//! - `waiting`: a caller for whom nothing is idle.
 //! - `yard`: where resources wait, apart from the callers who want one; `making`: how they are made.
 //! - `keeper`: the task that looks after a pool.
 //! - `item`: a resource with its age and uses.
@@ -23,6 +24,8 @@ mod metrics;
 mod policy;
 mod pool;
 mod run;
+mod waiting;
+mod weak;
 mod yard;
 
 pub use breaker::Backoff;
@@ -34,3 +37,4 @@ pub use manager::{Factory, Managed, factory};
 pub use metrics::{Metrics, Retired};
 pub use pool::{Drained, Pool};
 pub use run::Leased;
+pub use weak::WeakPool;

@@ -18,6 +18,7 @@ mod process;
 mod protocol;
 mod python;
 mod request;
+mod weak;
 mod workers;
 
 pub use builder::WorkerBuilder;
@@ -25,3 +26,4 @@ pub use call::Call;
 pub use error::{CallError, CallStop, StartError};
 pub use pool::WorkerPool;
 pub use request::{Answer, Request};
+pub use weak::WeakWorkerPool;

@@ -297,3 +297,15 @@ async fn settings_that_cannot_be_are_refused_by_the_names_they_have_here() {
         assert!(error.to_string().contains("module:function"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_request_is_a_task_for_other_patterns_too() {
+    let pool = bad_worker(&[]).size(1).build().unwrap();
+    let run = bgt_pool::run(pool.task(["echo", "over there"]));
+    assert_eq!(soon(run.into_future()).await.unwrap().text(), "over there");
+    let look = pool.downgrade();
+    assert_eq!(look.upgrade().unwrap().pids(), pool.pids());
+    pool.drain(HANG).await;
+    drop(pool);
+    assert!(look.upgrade().is_none());
+}

@@ -255,6 +255,31 @@ async fn an_ordinary_end_is_no_failure() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_drain_serves_those_who_wait_with_what_there_is() {
+    let pool = Pool::builder(Plant::default()).size(1).build().unwrap();
+    let lease = pool.acquire().await.unwrap();
+    let waiting: Vec<_> = (0..3)
+        .map(|_| {
+            let pool = pool.clone();
+            tokio::spawn(async move { pool.acquire().await.map(bgt_pool::Lease::release) })
+        })
+        .collect();
+    settled().await;
+    let draining = tokio::spawn({
+        let pool = pool.clone();
+        async move { pool.drain(Duration::from_secs(60)).await }
+    });
+    settled().await;
+    lease.release();
+    for caller in waiting {
+        soon(caller).await.unwrap().unwrap();
+    }
+    assert_eq!(soon(draining).await.unwrap().left, 0);
+    let metrics = pool.metrics();
+    assert_eq!((metrics.made, metrics.live, metrics.retired(Retired::Drained)), (1, 0, 1), "{metrics:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_gives_up_hears_how_many_others_wait() {
     let plant = Plant::default();
     plant.slow(Duration::from_secs(3600));

@@ -456,3 +456,16 @@ async fn take_and_release(pool: Pool<Plant>) -> Result<u64, PoolError> {
 async fn at_once<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(MS, future).await.expect("it waits")
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_look_at_a_pool_does_not_keep_it() {
+    let plant = Plant::default();
+    let pool = Pool::builder(plant.clone()).size(1).min_idle(1).build().unwrap();
+    pool.warm().await.unwrap();
+    let look = pool.downgrade();
+    assert_eq!(look.upgrade().unwrap().metrics().live, 1);
+    drop(pool);
+    assert!(look.upgrade().is_none());
+    settled().await;
+    assert_eq!(plant.alive(), 0);
+}

@@ -59,6 +59,26 @@ pub fn path_from_bytes(bytes: &[u8]) -> Option<PathBuf> {
     os::path_from_bytes(bytes)
 }
 
+/// The path without links of what this one names.
+///
+/// # Errors
+///
+/// `NotFound` when the path names nothing, else what the system said.
+///
+/// # Platform-specific behavior
+///
+/// Windows: `C:\\…` as people write it, not `\\\\?\\C:\\…`, which not every program takes.
+pub fn real_path(path: &Path) -> io::Result<PathBuf> {
+    let real = path.canonicalize()?;
+    #[cfg(windows)]
+    if let Some(rest) = real.to_str().and_then(|real| real.strip_prefix(r"\\?\")) {
+        if rest.get(1..3) == Some(r":\") {
+            return Ok(rest.into());
+        }
+    }
+    Ok(real)
+}
+
 /// Creates an empty file that only its owner may read and write, from the first moment on.
 ///
 /// A file that is already there is never opened, nor is what a link there leads to.

@@ -31,7 +31,7 @@ pub struct FileLock {
 }
 
 impl FileLock {
-    /// The lock on this file, which is made if it is missing; `None` if somebody has it, be it this process.
+    /// The lock on this file, which is made if it is missing, as [`create_private`](crate::create_private) does; `None` if somebody has it, be it this process.
     ///
     /// # Errors
     ///
@@ -42,7 +42,11 @@ impl FileLock {
     /// - Unix: `flock`. Not for network file systems.
     /// - Windows: `LockFileEx`, on a byte beyond the end.
     pub fn try_new(path: &Path) -> io::Result<Option<Self>> {
-        let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
+        match crate::create_private(path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
         Ok(os::try_lock(&file)?.then_some(Self { _file: file }))
     }
 }

@@ -41,9 +41,9 @@ impl Folder {
         LogFiles::at(self.log()).quota_bytes(quota)
     }
 
-    /// Makes the folder, and the one of the run above it, for us alone.
+    /// Makes the folder, the one of the run above it, and if need be that of all runs, for us alone.
     pub(crate) fn create(&self) -> io::Result<()> {
-        for folder in self.0.ancestors().take(2).collect::<Vec<_>>().into_iter().rev() {
+        for folder in self.0.ancestors().take(3).collect::<Vec<_>>().into_iter().rev() {
             match bgt_sys::create_private_folder(folder) {
                 Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
                 _ => {}
@@ -101,7 +101,10 @@ impl Folder {
     /// How it ended, for good.
     #[cfg(feature = "process")]
     pub(crate) fn finish(&self, end: &End) -> io::Result<()> {
-        self.replace("exit", end, true)
+        self.replace("exit", end, true)?;
+        // What it was to do is in the records, and nobody starts it any more.
+        let _ = fs::remove_file(self.0.join("order"));
+        Ok(())
     }
 
     pub(crate) fn end(&self) -> io::Result<Option<End>> {
@@ -180,9 +183,11 @@ impl Folder {
     /// Whole or not at all, for whoever reads it meanwhile; with `synced` also after a loss of power.
     fn replace(&self, name: &str, value: &impl Serialize, synced: bool) -> io::Result<()> {
         let beside = self.0.join(format!("{name}.new"));
-        let mut options = OpenOptions::new();
-        options.create(true).write(true).truncate(true);
-        let mut file = options.open(&beside)?;
+        match bgt_sys::create_private(&beside) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).truncate(true).open(&beside)?;
         file.write_all(&serde_json::to_vec(value)?)?;
         if synced {
             file.sync_all()?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bgt_store::{FaultKind, StoreError};
 
-use super::{Closing, Host};
+use super::{Closing, Host, Working};
 
 const FIRST: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_secs(2);
@@ -46,9 +46,10 @@ pub(super) fn there<T>(done: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// The same for the files of a run.
+/// The same for the files of a run; `None` also when the run is not ours any more.
 pub(super) async fn files<T: Send + 'static>(
     host: &Arc<Host>,
+    working: &Working,
     call: impl Fn() -> io::Result<T> + Clone + Send + 'static,
 ) -> Option<T> {
     let mut pause = FIRST;
@@ -64,7 +65,10 @@ pub(super) async fn files<T: Send + 'static>(
             }
             Err(error) => tracing::debug!(%error, "a file of a run still cannot be used"),
         }
-        rest(&mut pause).await;
+        tokio::select! {
+            () = working.over() => return None,
+            () = rest(&mut pause) => {}
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use bgt_sys::{Apart, Identity};
 
 use super::persist::{files, persist, there};
 use super::relay::Relay;
-use super::work::Settled;
+use super::work::{How, Settled};
 use super::{Host, Working, blocking};
 use crate::attempt::folder::Folder;
 use crate::attempt::{By, End, Known, Order, program, shim};
@@ -21,6 +21,10 @@ use crate::policy::{Step, step};
 const BEGIN: Duration = Duration::from_secs(30);
 /// How often a lock is looked at whose holder cannot be watched.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long a shim that was told to use force has for that.
+const FORCE: Duration = Duration::from_secs(5);
+/// How much of a run's history is read at once.
+const EVENTS: usize = 500;
 /// How often a shim is started that ends without having begun anything.
 const STARTS: u32 = 3;
 
@@ -31,29 +35,45 @@ pub(super) async fn run(
     working: &Arc<Working>,
     payload: &Payload,
     command: &StoredCommand,
+    how: How,
 ) -> Option<Settled> {
     let folder = Folder::of(&host.folder, held.run.id, held.lease.attempt);
     let attempt = Attempt { host, held, working, payload, folder };
     let mut starts = 0;
+    // What another host had begun is in the records, and what we have done here we know.
+    let mut was_at_it = how == How::Adopted && attempt.was_begun().await?;
     loop {
         if attempt.is_left() {
             return None;
         }
         let of = attempt.folder.clone();
-        match step(&files(host, move || of.evidence()).await?) {
+        if was_at_it && files(host, working, move || Ok(!of.path().is_dir())).await? {
+            let error = "its folder was removed after it was to be started, and with it how it ended";
+            return Some(Settled::failed(ErrorKind::Lost, error));
+        }
+        let of = attempt.folder.clone();
+        match step(&files(host, working, move || of.evidence()).await?) {
             Step::Commit => {
                 let of = attempt.folder.clone();
-                let end = files(host, move || of.end()).await?;
+                let end = files(host, working, move || of.end()).await?;
                 return end.map(Settled::from);
             }
-            Step::Watch => attempt.watch().await,
+            Step::Watch => {
+                was_at_it = true;
+                attempt.watch().await;
+            }
             Step::Lost => return attempt.lost().await,
             Step::NeverBegan => {
                 let error = "it was never started: whoever was to start it ended before that";
                 return Some(Settled { never_began: true, ..Settled::failed(ErrorKind::Lost, error) });
             }
+            Step::Start if !host.settings.queues.contains_key(&held.run.queue) => {
+                let error = format!("it had not begun, and queue {:?} is not served here", held.run.queue);
+                return Some(Settled { never_began: true, ..Settled::failed(ErrorKind::Lost, error) });
+            }
             Step::Start => {
                 starts += 1;
+                was_at_it = true;
                 if let Some(settled) = attempt.start(command, starts).await {
                     return settled;
                 }
@@ -105,12 +125,18 @@ impl Attempt<'_> {
             return Some(None);
         }
         let (of, written) = (self.folder.clone(), order.clone());
-        let prepared = files(self.host, move || there(of.write_order(&written))).await;
+        let prepared = files(self.host, self.working, move || there(of.write_order(&written))).await;
         if self.is_left() {
             return Some(None);
         }
         // Gone again: it is looked once more whose it is.
         prepared??;
+        // From here on a folder that is missing says that somebody has removed it, not that nothing has begun.
+        let (run, mark) = (self.held.run.id, self.mark());
+        persist(self.host, || self.host.store.note(run, &mark)).await?;
+        if self.is_left() {
+            return Some(None);
+        }
         let Some(command) = self.host.settings.shim.command(&self.folder) else {
             return self.supervise(order).await;
         };
@@ -123,13 +149,33 @@ impl Attempt<'_> {
         }
     }
 
+    /// What the history says when the program of this attempt is about to be started.
+    fn mark(&self) -> String {
+        format!("the program of attempt {} is being started", self.held.lease.attempt)
+    }
+
+    /// Whether somebody was about to start it; `None` when the records do not say.
+    async fn was_begun(&self) -> Option<bool> {
+        let (id, mark, mut after) = (self.held.run.id, self.mark(), 0);
+        loop {
+            let events = persist(self.host, || self.host.store.events(id, after, EVENTS)).await?;
+            if events.iter().any(|event| event.text.as_deref() == Some(&*mark)) {
+                return Some(true);
+            }
+            match events.last() {
+                Some(last) if events.len() == EVENTS => after = last.seq,
+                _ => return Some(false),
+            }
+        }
+    }
+
     /// Decides that it is not started under this attempt, and settles it so; `None` if somebody was quicker.
     async fn refuse(&self, settled: Settled) -> Option<Option<Settled>> {
         if !self.enter().await {
             return Some(None);
         }
         let of = self.folder.clone();
-        match files(self.host, move || there(of.refuse())).await {
+        match files(self.host, self.working, move || there(of.refuse())).await {
             Some(Some(true)) => Some(Some(Settled { never_began: true, ..settled })),
             Some(Some(false) | None) => None,
             None => Some(None),
@@ -141,7 +187,7 @@ impl Attempt<'_> {
     /// folder is gone for good, and what is started finds nothing to do. Whether to go on.
     async fn enter(&self) -> bool {
         let of = self.folder.clone();
-        if files(self.host, move || of.create()).await.is_none() {
+        if files(self.host, self.working, move || of.create()).await.is_none() {
             return false;
         }
         let (run, lease) = (self.held.run.id, self.held.lease);
@@ -177,6 +223,8 @@ impl Attempt<'_> {
     async fn attend(&self, mut apart: Option<Apart>, mut has_begun: bool) {
         let mut orders = self.working.orders();
         let (mut told, mut until) = (0, tokio::time::Instant::now() + BEGIN);
+        // Of a shim that was told to use force, and does not move.
+        let mut force = None;
         loop {
             let now = *orders.borrow_and_update();
             if now.is_over || now.hand_over {
@@ -184,6 +232,9 @@ impl Attempt<'_> {
             }
             if now.asked > told && self.pass_on(now.asked, apart.as_ref()).await {
                 told = now.asked;
+                if told > 1 {
+                    force.get_or_insert_with(|| tokio::time::Instant::now() + FORCE);
+                }
             }
             let ended = async {
                 match &mut apart {
@@ -203,6 +254,10 @@ impl Attempt<'_> {
                     return;
                 }
                 _ = orders.changed() => {}
+                () = at(force) => {
+                    self.end(apart.as_ref()).await;
+                    return;
+                }
                 () = tokio::time::sleep_until(until), if !has_begun => {
                     let of = self.folder.clone();
                     has_begun = blocking(move || Ok(of.started().is_ok_and(|by| by.is_some()))).await.unwrap_or(false);
@@ -212,6 +267,18 @@ impl Attempt<'_> {
                     until += BEGIN;
                 }
             }
+        }
+    }
+
+    /// Ends a program and its shim, which did not when it was told to.
+    async fn end(&self, apart: Option<&Apart>) {
+        let of = self.folder.clone();
+        let program = blocking(move || Ok(of.program())).await.ok().flatten().and_then(Known::identity);
+        let shim = apart.and_then(|apart| Identity::of(apart.id()));
+        tracing::warn!(run = %self.held.run.id, "a shim that was told to stop its program by force does not, and is ended");
+        // The shim first: it would write down how its program ended.
+        for process in shim.into_iter().chain(program) {
+            kill(process).await;
         }
     }
 
@@ -259,7 +326,7 @@ impl Attempt<'_> {
             );
         });
         let of = self.folder.clone();
-        let begun = files(self.host, move || {
+        let begun = files(self.host, self.working, move || {
             there(of.lock().and_then(|lock| match lock {
                 Some(lock) => of.decide().map(|is_first| is_first.then_some(lock)),
                 None => Ok(None),
@@ -271,7 +338,7 @@ impl Attempt<'_> {
         };
         let of = self.folder.clone();
         let by = By::Host(Known::of(std::process::id()));
-        files(self.host, move || there(of.sign(by.clone()))).await??;
+        files(self.host, self.working, move || there(of.sign(by.clone()))).await??;
         let observer = Arc::new(Relay { host: self.host.clone(), working: self.working.clone() });
         let end = tokio::select! {
             end = program::run(&self.folder, order, &self.working.cancel, Some(observer)) => end,
@@ -279,14 +346,14 @@ impl Attempt<'_> {
             () = self.working.over() => return Some(None),
         };
         let (of, written) = (self.folder.clone(), end.clone());
-        files(self.host, move || of.finish(&written)).await;
+        files(self.host, self.working, move || of.finish(&written)).await;
         Some(Some(end.into()))
     }
 
     /// Nobody looks after it any more: what is left of it is ended, and that is the end of it.
     async fn lost(&self) -> Option<Settled> {
         let of = self.folder.clone();
-        let (same_boot, program) = files(self.host, move || {
+        let (same_boot, program) = files(self.host, self.working, move || {
             let started = of.started().ok().flatten();
             Ok((started.is_some_and(|started| started.boot == bgt_sys::boot_id()), of.program()))
         })
@@ -298,7 +365,16 @@ impl Attempt<'_> {
             _ if same_boot => "whoever looked after it was killed, and it with it or before",
             _ => "the machine went down while it ran",
         };
-        Some(Settled::failed(ErrorKind::Lost, error))
+        // Whoever had asked wants no more of it.
+        let reason = (self.working.orders().borrow().asked > 0).then_some(CancelReason::Caller);
+        Some(Settled { reason, ..Settled::failed(ErrorKind::Lost, error) })
+    }
+}
+
+async fn at(when: Option<tokio::time::Instant>) {
+    match when {
+        Some(when) => tokio::time::sleep_until(when).await,
+        None => std::future::pending().await,
     }
 }
 

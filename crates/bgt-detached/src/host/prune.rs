@@ -80,6 +80,8 @@ async fn sweep(host: &Host) -> Result<(), StoreError> {
         if is_left {
             let removed = blocking(move || match path.extension() {
                 Some(_) => fs::remove_dir_all(path),
+                // The records may have been replaced: what runs is not taken away from whoever looks after it.
+                None if is_at_work(&path)? => Err(io::Error::other("somebody is at work in it")),
                 None => remove(&path),
             });
             if let Err(error) = removed.await {
@@ -88,4 +90,15 @@ async fn sweep(host: &Host) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Whether somebody looks after an attempt in this folder of a run.
+fn is_at_work(folder: &Path) -> io::Result<bool> {
+    for attempt in fs::read_dir(folder)? {
+        let lock = attempt?.path().join("lock");
+        if lock.exists() && bgt_sys::FileLock::try_new(&lock)?.is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -1,6 +1,7 @@
 //! From a run that was taken on to what becomes of it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use bgt_core::{CancelReason, ErrorKind, EventKind, Status};
@@ -13,6 +14,8 @@ use crate::policy::{self, Next, Past};
 
 /// After how long a run is offered again whose function nobody here has.
 const ELSEWHERE: Duration = Duration::from_secs(2);
+/// How often that time doubles.
+const DOUBLINGS: u32 = 5;
 
 /// How a run came to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +53,15 @@ pub(super) fn begin(host: &Arc<Host>, held: Held, how: How) {
         working.ask(held.run.cancel_requests);
     }
     host.working().insert(held.run.id, working.clone());
+    // After that: who closes first and looks then, or finds it in the table.
+    match host.closing() {
+        Closing::No => {}
+        Closing::Draining => {
+            working.cancel.cancel_because(CancelReason::Shutdown);
+            working.hand_over();
+        }
+        Closing::Now => working.end(),
+    }
     let host = host.clone();
     tokio::spawn(async move {
         let done = Done { host: &host, working: &working };
@@ -73,6 +85,10 @@ impl Drop for Done<'_> {
             all.remove(&run);
         }
         drop(all);
+        if std::thread::panicking() {
+            // The record still says that it is ours: whoever looks next takes it up again.
+            self.host.is_suspect.store(true, Ordering::Relaxed);
+        }
         self.host.changes.tell(run);
         self.host.wake();
         self.host.idle.notify_waiters();
@@ -80,27 +96,56 @@ impl Drop for Done<'_> {
 }
 
 async fn work(host: &Arc<Host>, held: Held, working: &Arc<Working>, how: How) {
+    if working.orders().borrow().is_over {
+        return;
+    }
     host.changes.tell(held.run.id);
     host.notify(held.run.id, &held.run.name, EventKind::Started);
     host.notify(held.run.id, &held.run.name, EventKind::AttemptStarted { attempt: held.lease.attempt });
     let payload = match serde_json::from_slice::<Payload>(&held.payload) {
         Ok(payload) => payload,
         Err(error) => {
-            let error =
-                format!("what it is to do cannot be read here, it was kept by another version: {error}");
-            return finish(host, &held, Outcome::failed(error)).await;
+            // Damaged text is no text of any version.
+            let is_of_version = error.is_data();
+            let error = if is_of_version {
+                format!("what it is to do cannot be read here, it was kept by another version: {error}")
+            } else {
+                format!("what it is to do is damaged: {error}")
+            };
+            if !is_of_version {
+                return finish(host, &held, Outcome::failed(error)).await;
+            }
+            if how == How::Claimed {
+                return put_back(host, &held, error).await;
+            }
+            // Perhaps it runs: whoever can read it finds it when this host has gone.
+            tracing::warn!(run = %held.run.id, "{error}");
+            return working.let_go().await;
         }
     };
     let settled = match &payload.what {
         #[cfg(feature = "process")]
-        What::Program { command } => super::program::run(host, &held, working, &payload, command).await,
+        What::Program { command } => super::program::run(host, &held, working, &payload, command, how).await,
         What::Call { .. } if how == How::Adopted => Some(function::lost()),
         What::Call { function, args } => match host.settings.functions.get(function) {
             Some(function) => {
                 let call = (function.clone(), args.get().to_owned());
                 function::run(host, &held, working, &payload, call).await
             }
-            None => return put_back(host, &held, function).await,
+            None if payload
+                .remaining(held.run.created_at, SystemTime::now())
+                .is_some_and(|left| left.is_zero()) =>
+            {
+                let error =
+                    format!("its deadline has passed, and no host with a function {function:?} came for it");
+                Some(Settled { never_began: true, ..Settled::failed(ErrorKind::TimedOut, error) })
+            }
+            None => {
+                let known = host.settings.functions.known();
+                let name = &host.settings.name;
+                let error = format!("no function {function:?} is registered on host {name:?}, only {known}");
+                return put_back(host, &held, error).await;
+            }
         },
     };
     if let Some(settled) = settled {
@@ -108,15 +153,19 @@ async fn work(host: &Arc<Host>, held: Held, working: &Arc<Working>, how: How) {
     }
 }
 
-/// Another host may have the function: a newer one, while this is about to be replaced.
-async fn put_back(host: &Arc<Host>, held: &Held, function: &str) {
-    let known = host.settings.functions.known();
-    let error =
-        format!("no function {function:?} is registered on host {:?}, only {known}", host.settings.name);
+/// Another host may be able to do it: a newer one, while this is about to be replaced. It is offered again less and less often.
+async fn put_back(host: &Arc<Host>, held: &Held, error: String) {
     tracing::warn!(run = %held.run.id, "{error}");
+    let doubled = 1 << held.lease.attempt.saturating_sub(1).min(DOUBLINGS);
     // Not counted as a failure, nor as a loss.
-    let requeue = Requeue::after(Status::Cancelled).error(error).not_before(SystemTime::now() + ELSEWHERE);
+    let requeue = Requeue::after(Status::Cancelled).error(error).not_before(later(ELSEWHERE * doubled));
     again(host, held, requeue).await;
+}
+
+/// This time from now, or the last that the records have.
+fn later(after: Duration) -> SystemTime {
+    let last = || SystemTime::UNIX_EPOCH + Duration::from_nanos(i64::MAX.unsigned_abs());
+    SystemTime::now().checked_add(after).unwrap_or_else(last)
 }
 
 async fn settle(host: &Arc<Host>, held: &Held, payload: &Payload, settled: Settled) {
@@ -152,7 +201,7 @@ async fn settle(host: &Arc<Host>, held: &Held, payload: &Payload, settled: Settl
             let mut requeue = Requeue::after(status);
             requeue.error = settled.error;
             if !after.is_zero() {
-                requeue = requeue.not_before(SystemTime::now() + after);
+                requeue = requeue.not_before(later(after));
             }
             if let Some(kind) = settled.failure {
                 host.notify(
@@ -179,9 +228,11 @@ async fn finish(host: &Arc<Host>, held: &Held, outcome: Outcome) {
     if let Err(error @ StoreError::Invalid { .. }) = outcome.check() {
         outcome = Outcome::failed(format!("what it answered cannot be kept: {error}"));
     }
-    let status = outcome.status;
     let written = persist(host, || host.store.finish(held.lease, outcome.clone())).await;
-    if written.is_some() || host.closing() == Closing::Now {
-        host.notify(held.run.id, &held.run.name, EventKind::Ended { status });
+    if written.is_some() {
+        host.notify(held.run.id, &held.run.name, EventKind::Ended { status: outcome.status });
+    } else if host.closing() == Closing::Now {
+        // Here it is over; what becomes of it is for the next host to say.
+        host.notify(held.run.id, &held.run.name, EventKind::Ended { status: Status::Lost });
     }
 }

@@ -42,6 +42,11 @@ impl Working {
         let _ = self.orders().wait_for(|orders| orders.is_over).await;
     }
 
+    /// Waits until it is to be left, or to be handed over.
+    pub(crate) async fn let_go(&self) {
+        let _ = self.orders().wait_for(|orders| orders.is_over || orders.hand_over).await;
+    }
+
     /// Somebody asked to stop it, so often by now.
     pub(crate) fn ask(&self, requests: u32) {
         self.orders.send_if_modified(|orders| {
@@ -64,6 +69,11 @@ impl Working {
 
     pub(crate) fn tell(&self, progress: Progress) {
         *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
+    }
+
+    /// What could not be passed on, unless there is something newer.
+    pub(crate) fn tell_again(&self, progress: Progress) {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(progress);
     }
 
     /// What is new since the last time.

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::SystemTime;
 
-use bgt_detached::{HostId, HostRecord, Page, RunEvent, RunFilter, RunId, RunPage, RunRecord, Status, Store};
+use bgt_detached::{
+    Fault, FaultKind, HostId, HostRecord, Page, RunEvent, RunFilter, RunId, RunPage, RunRecord, Status, Store,
+};
 use bgt_store::{
     Adopt, Attempt, Beat, Bytes, Claim, Claimed, Enqueued, Heard, Held, JournalEntry, JournalStore, Lease,
     LeaseStore, NewHost, NewRun, Outcome, Requeue, Result, Retention, RunStore, SlotClaim, SlotLease,
-    SlotRecord, SlotStore,
+    SlotRecord, SlotStore, StoreError,
 };
 use tokio::sync::Semaphore;
 
@@ -23,6 +25,10 @@ pub struct Watched {
     /// One permit for each claim that was made and whose answer is kept back.
     pub kept_back: Semaphore,
     goes_on: Semaphore,
+    /// One permit for each end that was brought too late.
+    pub refused: Semaphore,
+    /// So many questions for a run fail first.
+    pub faults: AtomicU32,
 }
 
 impl Watched {
@@ -34,12 +40,19 @@ impl Watched {
             is_paused: AtomicBool::new(false),
             kept_back: Semaphore::new(0),
             goes_on: Semaphore::new(0),
+            refused: Semaphore::new(0),
+            faults: AtomicU32::new(0),
         })
     }
 
     /// From the next claim that gets something on, the host hears nothing and says nothing.
     pub fn pause(&self) {
         self.is_to_pause.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on the host says nothing and hears nothing; what it brings to an end it brings.
+    pub fn fall_silent(&self) {
+        self.is_paused.store(true, Ordering::SeqCst);
     }
 
     pub fn go_on(&self) {
@@ -61,6 +74,10 @@ impl RunStore for Watched {
         self.store.enqueue(runs).await
     }
     async fn run(&self, id: RunId) -> Result<Option<RunRecord>> {
+        let left = |left: u32| left.checked_sub(1);
+        if self.faults.fetch_update(Ordering::SeqCst, Ordering::SeqCst, left).is_ok() {
+            return Err(StoreError::Fault(Fault::new(FaultKind::Full, "a test")));
+        }
         self.store.run(id).await
     }
     async fn payload(&self, id: RunId) -> Result<Bytes> {
@@ -132,7 +149,11 @@ impl LeaseStore for Watched {
         self.store.adopt(adopt).await
     }
     async fn finish(&self, lease: Lease, outcome: Outcome) -> Result<()> {
-        self.store.finish(lease, outcome).await
+        let finished = self.store.finish(lease, outcome).await;
+        if finished.as_ref().is_err_and(StoreError::is_fenced) {
+            self.refused.add_permits(1);
+        }
+        finished
     }
     async fn requeue(&self, lease: Lease, requeue: Requeue) -> Result<Status> {
         self.store.requeue(lease, requeue).await

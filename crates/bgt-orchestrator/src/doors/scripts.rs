@@ -1,8 +1,8 @@
 //! The door to programs that are run often: Python scripts in interpreters that are warm.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use bgt_core::Observer;
 use bgt_pool::{BuildError, Command, PooledRun, ScriptPool, ScriptPoolBuilder};
 use bgt_simple::Run;
 
@@ -90,7 +90,9 @@ impl Orchestrator {
     /// What [`ScriptPoolBuilder::build`](bgt_pool::ScriptPoolBuilder::build) refuses.
     #[cfg_attr(docsrs, doc(cfg(all(feature = "pooled", feature = "process"))))]
     pub fn script_pool(&self, scripts: ScriptPoolBuilder) -> Result<ScriptPool, BuildError> {
-        let observer: Arc<dyn Observer> = Arc::new(self.runs().clone());
-        scripts.observer(observer).build()
+        let pool = scripts.observer(self.shared.observer.clone()).build()?;
+        self.shared.pools.note_scripts(&pool);
+        self.close_at_once(&pool, |pool| async move { pool.drain(Duration::ZERO).await });
+        Ok(pool)
     }
 }

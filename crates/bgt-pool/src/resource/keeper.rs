@@ -38,17 +38,19 @@ async fn at(when: Option<Instant>) {
 
 /// Does what is to be done now, and says when to look again.
 fn look_after<M: Managed>(yard: &Arc<Yard<M>>, objects: &Pool<Warm<M>>, now: Instant) -> Option<Instant> {
-    let mut due = Vec::new();
+    let (mut due, mut broken) = (Vec::new(), Vec::new());
     yard.set_looking(true);
     for item in to_look_at(yard, objects) {
         match item.verdict() {
             Verdict::Fit => yard.settle(item),
             Verdict::Due(why) => due.push((item, why)),
-            Verdict::Broken(failure) => {
-                tracing::debug!(pool = %yard.settings.name, "found broken while idle: {}", failure.what);
-                item.break_down(failure);
-            }
+            Verdict::Broken(failure) => broken.push((item, failure)),
         }
+    }
+    // After those that are fit: who waits has them by now.
+    for (item, failure) in broken {
+        tracing::debug!(pool = %yard.settings.name, "found broken while idle: {}", failure.what);
+        item.break_down(failure);
     }
     let idle = let_idle_go(yard, objects, now);
     let term = yard.next_term(now);
@@ -56,7 +58,12 @@ fn look_after<M: Managed>(yard: &Arc<Yard<M>>, objects: &Pool<Warm<M>>, now: Ins
         // Whoever asks has its place taken already, or is told to wait until it is; it serves on meanwhile.
         if yard.may_replace() { item.retire(why) } else { yard.settle(item) }
     }
+    if yard.has_waiting() {
+        // What came back while somebody began to wait here.
+        take(yard, objects, usize::MAX, |_| true).into_iter().for_each(|item| yard.settle(item));
+    }
     yard.set_looking(false);
+    yard.refuse_if_tripped();
     yard.grow();
     [idle, term].into_iter().flatten().min()
 }

@@ -97,14 +97,18 @@ impl<M: Managed> Held<M> {
         object.used();
         let yard = &object.yard;
         let verdict = object.verdict();
-        if matches!(verdict, Verdict::Fit) && !yard.is_draining() && !yard.has_waiting() {
-            yard.got_back();
-            return drop(object);
-        }
         let yard = yard.clone();
+        if matches!(verdict, Verdict::Fit) && !yard.has_waiting() {
+            yard.got_back();
+            drop(object);
+            if yard.has_waiting() {
+                // Somebody began to wait in between, and did not see it.
+                yard.nudge.notify_one();
+            }
+            return;
+        }
         let item = Object::take(object);
         match verdict {
-            _ if yard.is_draining() => item.retire(Retired::Drained),
             Verdict::Broken(failure) => item.break_down(failure),
             Verdict::Due(why) if yard.may_replace() => item.retire(why),
             Verdict::Due(_) | Verdict::Fit => yard.settle(item),

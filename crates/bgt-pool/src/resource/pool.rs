@@ -52,10 +52,10 @@ use crate::PoolError;
 /// # Ok(()) }
 /// ```
 pub struct Pool<M: Managed> {
-    inner: Arc<Inner<M>>,
+    pub(super) inner: Arc<Inner<M>>,
 }
 
-struct Inner<M: Managed> {
+pub(super) struct Inner<M: Managed> {
     objects: Objects<Warm<M>>,
     yard: Arc<Yard<M>>,
     /// Stops the runs of [`Pool::run`] when a drain has waited long enough.

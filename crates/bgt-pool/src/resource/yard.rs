@@ -22,6 +22,7 @@ use super::item::{Item, Place};
 use super::making::Making;
 use super::metrics::Counters;
 use super::policy::{Counts, Limits, to_make};
+use super::waiting::{Given, Waiting};
 use super::{Backoff, Managed, Retired};
 use crate::PoolError;
 
@@ -78,7 +79,7 @@ pub(crate) struct Yard<M: Managed> {
 
 pub(super) struct State<M: Managed> {
     pub(super) ready: VecDeque<Box<Item<M>>>,
-    pub(super) waiting: VecDeque<oneshot::Sender<Result<Box<Item<M>>, PoolError>>>,
+    pub(super) waiting: VecDeque<oneshot::Sender<Given<M>>>,
     pub(super) making: usize,
     pub(super) replacement: Replacement,
     pub(super) breaker: Breaker,
@@ -243,24 +244,31 @@ impl<M: Managed> Yard<M> {
             if let Some(item) = state.ready.pop_front() {
                 return Ok(Taken::Ready(item));
             }
-            if let Some(tripped) = self.tripped(&state, Instant::now()) {
-                return Err(tripped);
+            // While the keeper looks at those that are idle one of them may be the one.
+            if !self.is_looking() {
+                if let Some(tripped) = self.tripped(&state, Instant::now()) {
+                    return Err(tripped);
+                }
             }
             let (give, given) = oneshot::channel();
             state.waiting.push_back(give);
             self.count_waiting(&state);
             Waiting { given, yard: self.clone() }
         };
-        // While the keeper looks at those that are idle one of them may be the one; if not, it makes another at the end.
-        if !self.looking.load(Ordering::SeqCst) {
+        // If not, the keeper makes another at the end.
+        if !self.is_looking() {
             self.grow();
+        }
+        // One may have come back in between, to where nobody looks any more.
+        if self.idle() > 0 {
+            self.nudge.notify_one();
         }
         Ok(Taken::Later(waiting))
     }
 
     /// Whether somebody waits for a resource to be made, and would take one that is given back as well.
     pub(super) fn has_waiting(&self) -> bool {
-        self.waiting.load(Ordering::Acquire) > 0
+        self.waiting.load(Ordering::SeqCst) > 0
     }
 
     /// Gives a resource to the first who waits, or keeps it ready.
@@ -315,22 +323,30 @@ impl<M: Managed> Yard<M> {
 
     /// A resource could not be made, or broke before it was of any use.
     pub(super) fn failed(&self, failure: Failure) {
-        let refused = {
+        self.state().breaker.failed(failure, Instant::now(), fastrand::f64());
+        // What the keeper looks at may be fit: it refuses who is left when it has.
+        if !self.is_looking() {
+            self.refuse_if_tripped();
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// Tells those who wait that nothing is made for a while.
+    pub(super) fn refuse_if_tripped(&self) {
+        let refused: Vec<_> = {
             let mut state = self.state();
-            let now = Instant::now();
-            state.breaker.failed(failure, now, fastrand::f64());
-            let tripped = self.tripped(&state, now).is_some();
-            let refused = if tripped { std::mem::take(&mut state.waiting) } else { VecDeque::new() };
-            self.count_waiting(&state);
             // At one moment: what is asked again later may have opened meanwhile, and they would hear nothing.
-            let refused =
-                refused.into_iter().filter_map(|waiting| Some((waiting, self.tripped(&state, now)?)));
-            refused.collect::<Vec<_>>()
+            let now = Instant::now();
+            if self.tripped(&state, now).is_none() {
+                return;
+            }
+            let refused = std::mem::take(&mut state.waiting);
+            self.count_waiting(&state);
+            refused.into_iter().filter_map(|waiting| Some((waiting, self.tripped(&state, now)?))).collect()
         };
         for (waiting, tripped) in refused {
             let _ = waiting.send(Err(tripped));
         }
-        self.changed.notify_waiters();
     }
 
     fn tripped(&self, state: &State<M>, now: Instant) -> Option<PoolError> {
@@ -360,6 +376,10 @@ impl<M: Managed> Yard<M> {
     /// From now on the keeper looks at what is idle, or has looked.
     pub(super) fn set_looking(&self, looking: bool) {
         self.looking.store(looking, Ordering::SeqCst);
+    }
+
+    fn is_looking(&self) -> bool {
+        self.looking.load(Ordering::SeqCst)
     }
 
     /// Takes out of those that are ready what the test says.
@@ -435,7 +455,7 @@ impl<M: Managed> Yard<M> {
     }
 
     pub(super) fn count_waiting(&self, state: &State<M>) {
-        self.waiting.store(state.waiting.len(), Ordering::Release);
+        self.waiting.store(state.waiting.len(), Ordering::SeqCst);
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State<M>> {
@@ -467,30 +487,5 @@ impl<'a> Counted<'a> {
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-/// A caller who waits for a resource. Dropping it gives up the place, and passes on what had just come.
-pub(super) struct Waiting<M: Managed> {
-    given: oneshot::Receiver<Result<Box<Item<M>>, PoolError>>,
-    yard: Arc<Yard<M>>,
-}
-
-impl<M: Managed> Waiting<M> {
-    /// Cancel-safe.
-    pub(super) async fn item(&mut self) -> Result<Box<Item<M>>, PoolError> {
-        (&mut self.given).await.unwrap_or_else(|_| Err(self.yard.closed()))
-    }
-}
-
-impl<M: Managed> Drop for Waiting<M> {
-    fn drop(&mut self) {
-        self.given.close();
-        if let Ok(Ok(item)) = self.given.try_recv() {
-            return self.yard.settle(item);
-        }
-        let mut state = self.yard.state();
-        state.waiting.retain(|waiting| !waiting.is_closed());
-        self.yard.count_waiting(&state);
     }
 }

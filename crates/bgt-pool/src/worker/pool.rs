@@ -92,12 +92,17 @@ impl WorkerPool {
     /// # }
     /// ```
     pub fn call(&self, request: impl Into<Request>) -> Run<'static, Call> {
-        let call = Call { pool: self.pool.clone(), request: request.into(), grace: self.grace };
-        let mut run = bgt_simple::run(call).pattern(Pattern::Pooled);
+        let mut run = bgt_simple::run(self.task(request)).pattern(Pattern::Pooled);
         if let Some(deadline) = self.request_deadline {
             run = run.deadline(deadline);
         }
         self.pool.observed(run)
+    }
+
+    /// A request as a task, for those who run tasks in their own way: in a batch, on a schedule. The pool's observers and its
+    /// [`request_deadline`](WorkerBuilder::request_deadline) are [`call`](Self::call)'s and do not hold for it.
+    pub fn task(&self, request: impl Into<Request>) -> Call {
+        Call { pool: self.pool.clone(), request: request.into(), grace: self.grace }
     }
 
     /// The pool's name.

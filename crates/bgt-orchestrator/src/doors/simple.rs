@@ -1,0 +1,29 @@
+//! The door to one run, waited for.
+
+use bgt_core::{Pattern, Task};
+use bgt_simple::Run;
+
+use crate::Orchestrator;
+
+impl Orchestrator {
+    /// Runs one task to its end and hands back everything. Deadline, retries and the rest are set on what it
+    /// answers, as with [`bgt_simple::run`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bgt_orchestrator::{Orchestrator, Status, task_fn};
+    /// use std::time::Duration;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), bgt_orchestrator::Error> {
+    /// let bgt = Orchestrator::new();
+    /// let double = task_fn("double", |_cx| async { Ok(21 * 2) });
+    /// assert_eq!(bgt.simple(double).deadline(Duration::from_secs(1)).await?, 42);
+    /// assert_eq!(bgt.runs().recent()[0].status, Status::Succeeded);
+    /// # Ok(()) }
+    /// ```
+    pub fn simple<'a, T: Task + 'a>(&self, task: T) -> Run<'a, T> {
+        let shared = &self.shared;
+        bgt_simple::run(task).observer(shared.observer.clone()).cancel(shared.switches.of(Pattern::Simple))
+    }
+}
