@@ -46,10 +46,10 @@ impl Task for Work {
 
     async fn run(&self, cx: Context) -> Result<(), TaskError> {
         match self.0 {
-            None => Ok(drop(bad(["print", "fine"]).run(cx).await?)),
+            None => bad(["print", "fine"]).run(cx).await.map(drop),
             Some(Fault::Error) => Err(TaskError::msg("injected")),
             Some(Fault::Panic) => panic!("injected"),
-            Some(Fault::Crash) => Ok(drop(bad(["eprint", "injected", "then", "abort"]).run(cx).await?)),
+            Some(Fault::Crash) => bad(["eprint", "injected", "then", "abort"]).run(cx).await.map(drop),
             Some(Fault::Hang) => std::future::pending().await,
         }
     }
@@ -314,7 +314,7 @@ async fn a_run_that_is_watched_leaves_its_follow_up_to_a_detached_one() {
                 for epoch in 1..=epochs {
                     let _ = cx.emit(bgt_orchestrator::Source::Stdout, format!("epoch {epoch}\n")).await;
                 }
-                Ok(bgt.detached(Job::call("notify", &epochs)).await.map_err(TaskError::new)?)
+                bgt.detached(Job::call("notify", &epochs)).await.map_err(TaskError::new)
             }
         });
         let run = bgt.streaming(train).start();
