@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use bgt_detached::{
     Builder, Command, Context, Detached, Exit, Job, Retry, RunEventKind, RunId, Status, Stop, TaskError,
 };
-use bgt_testkit::{Ledger, Other, Scratch, assert_gone, bad, hear, read_pids, role, say, under_wine};
+use bgt_testkit::{Ledger, Other, Scratch, assert_gone, bad, hear, read_pids, role, say, skip, under_wine};
 
 const LEASE: Duration = Duration::from_millis(300);
 /// How many rounds share the same records.
@@ -44,6 +44,13 @@ async fn chaos() {
     let rounds: u64 = number("BGT_CHAOS_ROUNDS", if under_wine() { 4 } else { 40 });
     let seed = number("BGT_CHAOS_SEED", fastrand::u64(..));
     println!("{rounds} rounds, seed {seed}");
+    if under_wine() {
+        // A killed host is in `survival.rs` there as well, at moments when it starts nothing.
+        skip!(
+            "chaos: hosts that are killed at any moment",
+            "Wine keeps a process for ever whose creator is killed meanwhile"
+        );
+    }
     let (began, mut random, mut total) = (Instant::now(), fastrand::Rng::with_seed(seed), Total::default());
     let mut round = 0;
     while round < rounds {
@@ -217,12 +224,12 @@ impl Field {
     async fn disturb(&mut self, hosts: &mut [Other], total: &mut Total) {
         let which = self.random.usize(..hosts.len());
         match self.random.u32(..10) {
-            0..=4 => {
+            0..=4 if !under_wine() => {
                 let _ = std::mem::replace(&mut hosts[which], self.host()).kill();
                 total.killed += 1;
             }
             // Both at once, so that nobody is there for a while.
-            5..=6 => {
+            5..=6 if !under_wine() => {
                 for host in hosts.iter() {
                     bgt_sys::Identity::of(host.id()).map(|host| host.kill().expect("a kill"));
                 }
