@@ -365,6 +365,7 @@ async fn a_program_whose_folder_was_removed_is_lost_and_not_started_again() {
             format!("the system keeps what is in use: {error}")
         );
         std::fs::write(&go, "").unwrap();
+        assert!(ended(&host.run(id)).await.status.is_final());
         return;
     }
     std::fs::write(&go, "").unwrap();
@@ -388,6 +389,7 @@ async fn a_program_whose_folder_was_removed_while_no_host_was_there_is_not_start
     if let Err(error) = removed {
         let name = "a_program_whose_folder_was_removed_while_no_host_was_there_is_not_started_again";
         bgt_testkit::skip!(name, format!("the system keeps what is in use: {error}"));
+        assert!(ended(&open(&scratch).await.run(id)).await.status.is_final());
         return;
     }
     let host = open(&scratch).await;
