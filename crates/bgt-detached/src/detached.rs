@@ -221,6 +221,12 @@ impl Detached {
         &self.host().folder
     }
 
+    /// Accepts nothing more and takes nothing on; what is at work goes on. The first half of a [`shutdown`](Self::shutdown), for
+    /// a host that has other things to end before that.
+    pub fn close(&self) {
+        self.host().close(Closing::Draining);
+    }
+
     /// Hands over and ends, until this time is over at the latest. Nothing durable is lost by it.
     ///
     /// Accepts nothing more and takes nothing on. Functions are asked to stop, and queued again when they have; programs under

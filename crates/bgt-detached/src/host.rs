@@ -178,7 +178,7 @@ impl Host {
         *self.moved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn close(&self, how: Closing) {
+    pub(crate) fn close(&self, how: Closing) {
         self.closing.send_if_modified(|closing| {
             let more = how > *closing;
             *closing = how.max(*closing);

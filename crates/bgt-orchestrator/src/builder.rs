@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bgt_core::{Limits, Observer, Pattern, Runs};
 
 use crate::Orchestrator;
+use crate::locals::Locals;
 use crate::shared::{Shared, Switches, place};
 use crate::watcher::Watcher;
 
@@ -109,8 +110,8 @@ impl OrchestratorBuilder {
     }
 
     /// Sets what becomes of runs of this pattern that are at work when a [shutdown](Orchestrator::shutdown) begins. Without this
-    /// all may finish, as long as there is time, but those that are streamed, which may take days. Of no effect for detached
-    /// runs, which are always handed over.
+    /// all may finish, as long as there is time, but those that are streamed, which may take days. Detached runs are
+    /// handed over whatever is said here, but for those of this process alone.
     pub fn at_shutdown(mut self, pattern: Pattern, then: AtShutdown) -> Self {
         self.at_shutdown[place(pattern)] = then;
         self
@@ -231,6 +232,7 @@ impl Shared {
             watcher,
             limits: builder.limits.clone(),
             switches: Switches::default(),
+            locals: Locals::default(),
             at_shutdown: builder.at_shutdown,
             #[cfg(feature = "pooled")]
             pools: crate::pools::Pools::new(

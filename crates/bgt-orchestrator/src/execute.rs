@@ -167,10 +167,13 @@ impl Orchestrator {
         let Request { work: Work::One(task), terms, job, name, .. } = request else { return off(selection) };
         let Some(job) = job else {
             let id = RunId::new();
-            let run = self.simple(task).id(id).pattern(Pattern::Detached);
-            // Nobody will hear of its output.
-            let run = terms.of(run).report();
-            tokio::spawn(async move { drop(run.await) });
+            let run = terms.of(self.run_as(Pattern::Detached, task).id(id)).report();
+            let local = self.shared.locals.add(id);
+            tokio::spawn(async move {
+                // Nobody will hear of its output.
+                drop(run.await);
+                drop(local);
+            });
             return Ok(Outcome::Local(id));
         };
         let mut job = job(task);
@@ -228,9 +231,7 @@ impl Orchestrator {
                 instead: "ask workers, with Request::ask",
             });
         };
-        let switch = self.shared.switches.of(Pattern::Pooled);
-        let run = bgt_simple::run(task).pattern(Pattern::Pooled).observer(self.shared.observer.clone());
-        Ok(Outcome::Ended(terms.of(run.cancel(switch)).report().await))
+        Ok(Outcome::Ended(terms.of(self.run_as(Pattern::Pooled, task)).report().await))
     }
 }
 

@@ -44,6 +44,7 @@ mod execution;
 mod explain;
 mod history;
 mod limited;
+mod locals;
 mod orchestrator;
 #[cfg(feature = "pooled")]
 mod pools;

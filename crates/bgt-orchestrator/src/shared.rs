@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bgt_core::{Cancel, CancelReason, Limits, Observer, Pattern};
 
 use crate::builder::AtShutdown;
+use crate::locals::Locals;
 #[cfg(feature = "pooled")]
 use crate::pools::Pools;
 use crate::watcher::Watcher;
@@ -15,6 +16,7 @@ pub(crate) struct Shared {
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) limits: Option<Limits>,
     pub(crate) switches: Switches,
+    pub(crate) locals: Locals,
     pub(crate) at_shutdown: [AtShutdown; 6],
     #[cfg(feature = "pooled")]
     pub(crate) pools: Pools,
@@ -23,18 +25,14 @@ pub(crate) struct Shared {
 /// How runs are stopped that belong to futures and handles of callers.
 #[derive(Default)]
 pub(crate) struct Switches {
-    /// Used first, when nothing more is to start.
+    /// Used first: what has not started by then never does.
     pub(crate) closing: Cancel,
     runs: [Cancel; 6],
 }
 
 impl Switches {
-    /// What a new run of this pattern is stopped by. When nothing more is to start, that has been used.
+    /// What the runs of this pattern are stopped by once they have started.
     pub(crate) fn of(&self, pattern: Pattern) -> &Cancel {
-        if self.closing.reason().is_some() { &self.closing } else { self.running(pattern) }
-    }
-
-    pub(crate) fn running(&self, pattern: Pattern) -> &Cancel {
         &self.runs[place(pattern)]
     }
 

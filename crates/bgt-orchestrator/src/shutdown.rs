@@ -13,11 +13,9 @@ use tokio::time::{Instant, timeout_at};
 use crate::Orchestrator;
 use budget::Budget;
 
-/// What runs on futures and handles of callers, and is stopped by its switch.
-const SWITCHED: [Pattern; 3] = [Pattern::Simple, Pattern::Streaming, Pattern::Concurrent];
-/// All that is waited for before pools are drained, as it may use them.
-const BEFORE_POOLS: [Pattern; 4] =
-    [Pattern::Simple, Pattern::Streaming, Pattern::Concurrent, Pattern::Periodic];
+/// All that is waited for before pools are drained, as it may use them. Of detached runs, those of this process alone.
+const BEFORE_POOLS: [Pattern; 5] =
+    [Pattern::Simple, Pattern::Streaming, Pattern::Concurrent, Pattern::Periodic, Pattern::Detached];
 
 /// What came of a shutdown.
 ///
@@ -25,13 +23,11 @@ const BEFORE_POOLS: [Pattern; 4] =
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ShutDown {
-    /// Runs of this process that had not come to their end when the time was over. Detached runs are not among them: those were
-    /// handed over.
+    /// Runs of this process that had not come to their end when the time was over: firings of schedules and functions that were
+    /// executed with `wait(false)` too. What is in the records of detached runs is not among them: that was handed over.
     pub left: Vec<RunInfo>,
-    /// Callers that still held something of a pool.
+    /// Callers that still hold something of a pool.
     pub callers_left: usize,
-    /// Firings of schedules that were still at work.
-    pub firings_left: u64,
     /// How long it took.
     pub elapsed: Duration,
 }
@@ -40,7 +36,7 @@ impl ShutDown {
     /// Whether everything came to its end.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.left.is_empty() && self.callers_left == 0 && self.firings_left == 0
+        self.left.is_empty() && self.callers_left == 0
     }
 }
 
@@ -53,22 +49,23 @@ impl fmt::Display for ShutDown {
         for run in &self.left {
             write!(f, ", {} ({})", run.name, run.pattern)?;
         }
-        write!(f, "; {} callers of pools; {} firings", self.callers_left, self.firings_left)
+        write!(f, "; {} callers of pools", self.callers_left)
     }
 }
 
 impl Orchestrator {
     /// Stops everything, in order, within this time:
     ///
-    /// 1. Nothing new starts, by any door: runs are cancelled before they begin, schedules fire no more, batches start no more
-    ///    of their tasks.
+    /// 1. Nothing new starts, by any door: runs are cancelled before they begin, also those that were made before and are awaited
+    ///    only now; schedules fire no more, batches start no more of their tasks, and detached runs wait for the next host.
     /// 2. What is at work comes to its end, or is asked to stop, as [`AtShutdown`](crate::AtShutdown) says for its pattern. After
     ///    four tenths of the time all of it is asked, and after seven tenths ended by force.
     /// 3. Pools are drained, once nothing is left that may call them.
-    /// 4. Detached runs are handed over: functions are queued again, programs under a shim go on. Nothing durable is lost.
+    /// 4. Detached runs are handed over: functions are asked to stop and queued again, programs under a shim go on. A program
+    ///    without one cannot outlive this process: it is asked to stop, and its run says so. Nothing durable is lost.
     ///
     /// It takes no longer than there is to wait for. A second call with less time shortens the first: with
-    /// [`Duration::ZERO`] everything is ended by force at once, and a second is given to that.
+    /// [`Duration::ZERO`], or anything below 10 ms, everything is ended by force at once, and a second is given to that.
     ///
     /// It is meant to be awaited from outside of runs: one that awaits it is waited for itself, and asked to stop.
     ///
@@ -97,47 +94,48 @@ impl Orchestrator {
     pub async fn shutdown(&self, within: Duration) -> ShutDown {
         let began = Instant::now();
         let budget = Budget::of(within);
-        self.shared.switches.close();
-        for pattern in SWITCHED {
+        self.close();
+        for pattern in Pattern::ALL {
             if budget.is_immediate || self.shared.stops_at_shutdown(pattern) {
                 self.ask(pattern);
             }
         }
+        self.end_runs(&budget, began).await;
         #[cfg(feature = "periodic")]
-        let stopping = {
-            use bgt_periodic::Running;
-            let stops = budget.is_immediate || self.shared.stops_at_shutdown(Pattern::Periodic);
-            let running = if stops { Running::Cancel } else { Running::Finish };
-            // From this call on nothing is fired; it is waited for with the rest.
-            self.scheduler.stop(running, budget.forced)
-        };
-        #[cfg(not(feature = "periodic"))]
-        let stopping = std::future::ready(());
-        let (firings, ()) = tokio::join!(stopping, self.end_runs(&budget, began));
-
+        {
+            // What is kept in a store is told that this host goes on with none of it.
+            let by = began + budget.given_up;
+            let left = by.saturating_duration_since(Instant::now());
+            self.scheduler.stop(bgt_periodic::Running::Finish, left).await;
+        }
         #[cfg(feature = "pooled")]
         let callers_left = {
-            let within = (began + budget.pools).saturating_duration_since(Instant::now());
-            let drain = self.shared.pools.drain(within);
+            let is_over = budget.is_immediate || self.shared.stops_at_shutdown(Pattern::Pooled);
+            let by = if is_over { Instant::now() } else { began + budget.pools };
+            let drain = self.shared.pools.drain(by.saturating_duration_since(Instant::now()));
             timeout_at(began + budget.pools_at_most, drain)
                 .await
-                .unwrap_or_else(|_| self.count(&[Pattern::Pooled]))
+                .unwrap_or_else(|_| self.unfinished(&[Pattern::Pooled]).len())
         };
         #[cfg(not(feature = "pooled"))]
         let callers_left = 0;
-
         #[cfg(feature = "detached")]
         if let Some(detached) = &self.detached {
-            let within = (began + budget.whole).saturating_duration_since(Instant::now());
-            let _ = timeout_at(began + budget.whole, detached.shutdown(within)).await;
+            let left = (began + budget.whole).saturating_duration_since(Instant::now());
+            let _ = timeout_at(began + budget.whole, detached.shutdown(left)).await;
         }
+        ShutDown { left: self.unfinished(&Pattern::ALL), callers_left, elapsed: began.elapsed() }
+    }
+
+    /// Lets nothing more start, by any door.
+    fn close(&self) {
+        self.shared.switches.close();
         #[cfg(feature = "periodic")]
-        let firings_left = firings.left;
-        #[cfg(not(feature = "periodic"))]
-        let ((), firings_left) = (firings, 0);
-        let mut left = self.runs().active();
-        left.retain(|run| run.pattern != Pattern::Detached);
-        ShutDown { left, callers_left, firings_left, elapsed: began.elapsed() }
+        drop(self.scheduler.stop(bgt_periodic::Running::Finish, Duration::ZERO));
+        #[cfg(feature = "detached")]
+        if let Some(detached) = &self.detached {
+            detached.close();
+        }
     }
 
     /// Waits for what runs, then asks it to stop, then ends it by force; no longer than that may take.
@@ -146,24 +144,46 @@ impl Orchestrator {
         if ended(budget.asked).await.is_ok() {
             return;
         }
-        SWITCHED.iter().for_each(|pattern| self.ask(*pattern));
+        BEFORE_POOLS.iter().for_each(|pattern| self.ask(*pattern));
         if ended(budget.forced).await.is_ok() {
             return;
         }
-        SWITCHED.iter().for_each(|pattern| self.shared.switches.running(*pattern).force());
+        BEFORE_POOLS.iter().for_each(|pattern| self.force(*pattern));
         let _ = ended(budget.given_up).await;
     }
 
     /// Asks those runs to stop, once: a second time would leave them no time.
     fn ask(&self, pattern: Pattern) {
-        let switch = self.shared.switches.running(pattern);
+        let switch = self.shared.switches.of(pattern);
         if switch.reason().is_none() {
             switch.cancel_because(CancelReason::Shutdown);
+            self.stop_firings(pattern);
         }
     }
 
-    fn count(&self, patterns: &[Pattern]) -> usize {
-        self.runs().active().iter().filter(|run| patterns.contains(&run.pattern)).count()
+    fn force(&self, pattern: Pattern) {
+        self.shared.switches.of(pattern).force();
+        self.stop_firings(pattern);
+    }
+
+    /// Firings have switches of their own: the first use asks, the second leaves no time.
+    fn stop_firings(&self, pattern: Pattern) {
+        #[cfg(feature = "periodic")]
+        if pattern == Pattern::Periodic {
+            drop(self.scheduler.stop(bgt_periodic::Running::Cancel, Duration::ZERO));
+        }
+        #[cfg(not(feature = "periodic"))]
+        let _ = pattern;
+    }
+
+    /// The runs of these patterns that are at work, without those that others take over.
+    fn unfinished(&self, patterns: &[Pattern]) -> Vec<RunInfo> {
+        let mut active = self.runs().active();
+        active.retain(|run| {
+            patterns.contains(&run.pattern)
+                && (run.pattern != Pattern::Detached || self.shared.locals.has(run.id))
+        });
+        active
     }
 
     /// Waits until nothing of these patterns runs. Cancel-safe.
@@ -172,7 +192,7 @@ impl Orchestrator {
             let mut ended = std::pin::pin!(self.shared.watcher.ended.notified());
             // Before the look: what ends between it and the wait is heard.
             ended.as_mut().enable();
-            if self.count(patterns) == 0 {
+            if self.unfinished(patterns).is_empty() {
                 return;
             }
             ended.await;

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::{Orchestrator, ShutDown};
 
@@ -92,12 +93,13 @@ impl Orchestrator {
         let ended = tokio::spawn(async move {
             let signal = signals.next().await;
             tracing::info!("{signal}: shutting down within {within:?}; once more ends everything at once");
+            let began = Instant::now();
             let shutdown = bgt.shutdown(within);
             let mut shutdown = std::pin::pin!(shutdown);
             let again = async {
                 let again = signals.next().await;
                 tracing::warn!("{again}, again: ending everything at once");
-                bgt.shutdown(Duration::ZERO).await
+                ShutDown { elapsed: began.elapsed(), ..bgt.shutdown(Duration::ZERO).await }
             };
             tokio::select! {
                 ended = &mut shutdown => (signal, ended),

@@ -11,8 +11,8 @@ use bgt_orchestrator::detached::Job;
 use bgt_orchestrator::periodic::{ManualClock, Schedule, ScheduleError, Scheduler};
 use bgt_orchestrator::pool::{Pool, PoolError, factory};
 use bgt_orchestrator::{
-    AtShutdown, CancelReason, Context, ErrorKind, Orchestrator, Pattern, RunQuery, Status, Task, TaskError,
-    detached, task_fn,
+    AtShutdown, CancelReason, Context, ErrorKind, Orchestrator, Outcome, Pattern, Request, RunQuery, Status,
+    Task, TaskError, detached, task_fn,
 };
 use bgt_testkit::{Other, Scratch, assert_gone, hear, read_pids, role, say, wait_for_pids};
 use support::{HANG, bad, soon};
@@ -246,6 +246,154 @@ async fn programs_of_all_doors_are_gone_with_their_trees() {
     assert!(simple.await.unwrap().is_err() && streamed.await.is_err());
     assert_eq!(many.await.unwrap().unwrap().counts.succeeded, 0);
     assert_gone(&read_pids(&pids), HANG);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_made_before_and_is_awaited_later_does_not_start() {
+    let bgt = Orchestrator::builder().at_shutdown(Pattern::Streaming, AtShutdown::Finish).build();
+    let book = Book::default();
+    let idle = bgt.simple(work("idle", SECOND, &book));
+    let meanwhile = bgt.simple(work("meanwhile", SECOND, &book));
+    let streamed = bgt.streaming(work("streamed", SECOND, &book));
+    let busy = tokio::spawn(bgt.simple(work("busy", 2 * SECOND, &book)).into_future());
+    book.began.notified().await;
+    let stopping = tokio::spawn({
+        let bgt = bgt.clone();
+        async move { bgt.shutdown(100 * SECOND).await }
+    });
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(meanwhile.await.unwrap_err().cancel_reason(), Some(CancelReason::Shutdown));
+    assert_eq!(streamed.start().await.unwrap_err().cancel_reason(), Some(CancelReason::Shutdown));
+    assert!(stopping.await.unwrap().is_clean() && busy.await.unwrap().is_ok());
+    assert_eq!(idle.await.unwrap_err().cancel_reason(), Some(CancelReason::Shutdown));
+    assert_eq!(book.notes(), [("busy", "done")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_that_nobody_waits_for_is_waited_for() {
+    let (bgt, book) = (Orchestrator::new(), Book::default());
+    let execution = bgt.execute(Request::task(work("short", SECOND, &book)).wait(false)).await.unwrap();
+    assert!(matches!(execution.outcome, Outcome::Local(_)));
+    book.began.notified().await;
+    let end = bgt.shutdown(100 * SECOND).await;
+    assert_eq!((end.is_clean(), end.elapsed), (true, SECOND), "{end}");
+    assert_eq!(book.notes(), [("short", "done")]);
+
+    let (bgt, book) = (Orchestrator::new(), Book::default());
+    let long = Request::task(work("long", 1000 * SECOND, &book)).wait(false);
+    bgt.execute(long).await.unwrap();
+    book.began.notified().await;
+    let end = bgt.shutdown(100 * SECOND).await;
+    assert_eq!((end.is_clean(), end.elapsed), (true, 40 * SECOND), "{end}");
+    assert_eq!(book.notes(), [("long", "asked")]);
+    assert!(bgt.runs().active().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn firings_are_asked_like_all_others_and_have_their_time_to_stop() {
+    let (bgt, book) = (Orchestrator::new(), Book::default());
+    let bgt = bgt.scheduled_by(Scheduler::builder().engine(ManualClock::new()));
+    let told = book.clone();
+    let tidy = task_fn("tidy", move |cx: Context| {
+        let book = told.clone();
+        async move {
+            book.began.notify_one();
+            cx.cancelled().await;
+            book.note("tidy", "asked");
+            tokio::time::sleep(SECOND).await;
+            book.note("tidy", "tidied up");
+            Ok(())
+        }
+    })
+    .stop_budget(2 * SECOND);
+    let periodic = bgt.periodic("tidy", Schedule::every(SECOND), tidy).await.unwrap();
+    periodic.run_now().unwrap();
+    book.began.notified().await;
+    let end = bgt.shutdown(10 * SECOND).await;
+    assert_eq!((end.is_clean(), end.elapsed), (true, 5 * SECOND), "{end}");
+    assert_eq!(book.notes(), [("tidy", "asked"), ("tidy", "tidied up")]);
+
+    // One that does not care is forced when all are.
+    let (bgt, book) = (Orchestrator::new(), Book::default());
+    let bgt = bgt.scheduled_by(Scheduler::builder().engine(ManualClock::new()));
+    let stubborn = task_fn("stubborn", {
+        let book = book.clone();
+        move |cx: Context| {
+            book.began.notify_one();
+            async move {
+                cx.cancelled().await;
+                std::future::pending::<Result<(), TaskError>>().await
+            }
+        }
+    })
+    .stop_budget(1000 * SECOND);
+    let periodic = bgt.periodic("stubborn", Schedule::every(SECOND), stubborn).await.unwrap();
+    periodic.run_now().unwrap();
+    book.began.notified().await;
+    let end = bgt.shutdown(10 * SECOND).await;
+    assert_eq!((end.is_clean(), end.elapsed), (true, 7 * SECOND), "{end}");
+}
+
+#[tokio::test]
+async fn detached_runs_are_not_begun_while_others_come_to_their_end() {
+    let scratch = Scratch::new();
+    let path = scratch.path("runs.db");
+    let calls = Arc::new(Mutex::new(0));
+    let count = calls.clone();
+    let f = move |_cx: Context, (): ()| {
+        *count.lock().unwrap() += 1;
+        async { Ok(()) }
+    };
+    let bgt = Orchestrator::open_with(detached::Builder::new().function("f", f), &path).await.unwrap();
+    let (began, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (told, until) = (began.clone(), go_on.clone());
+    let busy = task_fn("busy", move |_cx| {
+        told.notify_one();
+        let until = until.clone();
+        async move {
+            until.notified().await;
+            Ok(())
+        }
+    });
+    let busy = tokio::spawn(bgt.simple(busy).into_future());
+    soon(began.notified()).await;
+    let stopping = tokio::spawn({
+        let bgt = bgt.clone();
+        async move { bgt.shutdown(10 * HANG).await }
+    });
+    while bgt.simple(task_fn("late", |_cx| async { Ok(()) })).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    let late = bgt.detached(Job::call("f", &())).await;
+    assert!(matches!(late, Err(detached::DetachedError::Closed)), "{late:?}");
+    go_on.notify_one();
+    assert!(soon(stopping).await.unwrap().is_clean() && soon(busy).await.unwrap().is_ok());
+    assert_eq!(*calls.lock().unwrap(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_use_pools_are_asked_at_once_where_the_builder_says_so() {
+    for (then, elapsed) in [(AtShutdown::Stop, Duration::ZERO), (AtShutdown::Finish, 3 * SECOND)] {
+        let bgt = Orchestrator::builder().at_shutdown(Pattern::Pooled, then).build();
+        let make = factory(|| async { Ok::<_, std::io::Error>(7_u64) });
+        let pool = bgt.pool(Pool::builder(make).size(1)).unwrap();
+        let began = Arc::new(Notify::new());
+        let told = began.clone();
+        let user = tokio::spawn(async move {
+            let work = async |cx: Context| {
+                told.notify_one();
+                tokio::select! {
+                    () = tokio::time::sleep(3 * SECOND) => Ok(true),
+                    _ = cx.cancelled() => Ok(false),
+                }
+            };
+            pool.run(move |_seven, cx| work(cx)).await
+        });
+        began.notified().await;
+        let end = bgt.shutdown(100 * SECOND).await;
+        assert!(end.is_clean() && end.elapsed == elapsed, "{end}");
+        assert_eq!(user.await.unwrap().unwrap(), then == AtShutdown::Finish);
+    }
 }
 
 /// A service that is told to end by signals.

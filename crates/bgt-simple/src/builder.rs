@@ -68,6 +68,8 @@ pub(crate) struct Options {
     pub(crate) attempt_deadline: Option<Duration>,
     pub(crate) retry: Retry,
     pub(crate) cancel: Cancels,
+    /// Looked at when it is about to start, and not again.
+    pub(crate) closed: Option<Cancel>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) sink: Option<Arc<dyn Sink>>,
 }
@@ -98,6 +100,26 @@ impl<'a, T: Task + 'a> Run<'a, T> {
     /// `tokio_util` `CancellationToken` converts to a [`Cancel`].
     pub fn cancel(mut self, cancel: &Cancel) -> Self {
         self.options.cancel.push(cancel.clone());
+        self
+    }
+
+    /// Lets the run not start any more once this switch was used; one that has started goes on. [`cancel`](Self::cancel)
+    /// stops what runs, too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bgt_simple::{Cancel, ErrorKind, run, task_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let closing = Cancel::new();
+    /// let late = run(task_fn("late", |_cx| async { Ok(()) })).drain_on(&closing);
+    /// closing.cancel();
+    /// assert_eq!(late.await.unwrap_err().kind(), ErrorKind::Cancelled);
+    /// # }
+    /// ```
+    pub fn drain_on(mut self, drain: &Cancel) -> Self {
+        self.options.closed = Some(drain.clone());
         self
     }
 

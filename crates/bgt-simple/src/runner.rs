@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bgt_core::{
-    AttemptFailure, CancelReason, ContextBuilder, Error, ErrorKind, ErrorParts, Event, EventKind, Observer,
-    Pattern, Report, RunId, Status, Task, TaskError, Verdict,
+    AttemptFailure, Cancel, CancelReason, ContextBuilder, Error, ErrorKind, ErrorParts, Event, EventKind,
+    Observer, Pattern, Report, RunId, Status, Task, TaskError, Verdict,
 };
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -81,6 +81,9 @@ async fn all_attempts<T: Task>(
 ) -> Result<T::Output, Failure> {
     if let Err(invalid) = options.retry.validate() {
         return Err(Failure::new(TaskError::new(invalid).with_kind(ErrorKind::Invalid)));
+    }
+    if let Some(reason) = options.closed.as_ref().and_then(Cancel::reason) {
+        return Err(Failure::cancelled(reason));
     }
     let deadline = options.deadline.and_then(|limit| record.started.checked_add(limit));
     let cancel = &options.cancel;

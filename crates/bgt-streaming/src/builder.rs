@@ -66,6 +66,7 @@ struct Options {
     attempt_deadline: Option<Duration>,
     retry: Retry,
     cancel: Vec<Cancel>,
+    closed: Option<Cancel>,
     observers: Vec<Arc<dyn Observer>>,
 }
 
@@ -125,6 +126,12 @@ impl<T: Task + 'static> Stream<T> {
         self
     }
 
+    /// Lets the run not start any more once this switch was used; one that has started goes on.
+    pub fn drain_on(mut self, drain: &Cancel) -> Self {
+        self.options.closed = Some(drain.clone());
+        self
+    }
+
     /// Adds somebody who is told what happens to the run: a registry such as [`Runs`](crate::Runs), metrics.
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.options.observers.push(observer);
@@ -169,6 +176,7 @@ impl<T: Task + 'static> Stream<T> {
             run = run.attempt_deadline(deadline);
         }
         run = options.cancel.iter().fold(run, Run::cancel);
+        run = options.closed.iter().fold(run, Run::drain_on);
         run = options.observers.into_iter().fold(run, Run::observer);
         let (sender, report) = oneshot::channel();
         let watch = Watch { hub };

@@ -4,6 +4,7 @@ use bgt_core::{Pattern, Task};
 use bgt_simple::Run;
 
 use crate::Orchestrator;
+use crate::shared::Shared;
 
 impl Orchestrator {
     /// Runs one task to its end and hands back everything. Deadline, retries and the rest are set on what it
@@ -23,7 +24,15 @@ impl Orchestrator {
     /// # Ok(()) }
     /// ```
     pub fn simple<'a, T: Task + 'a>(&self, task: T) -> Run<'a, T> {
-        let shared = &self.shared;
-        bgt_simple::run(task).observer(shared.observer.clone()).cancel(shared.switches.of(Pattern::Simple))
+        self.run_as(Pattern::Simple, task)
+    }
+    /// A run that is listed under this pattern, and takes part in the shutdown as one of its.
+    pub(crate) fn run_as<'a, T: Task + 'a>(&self, pattern: Pattern, task: T) -> Run<'a, T> {
+        let Shared { observer, switches, .. } = &*self.shared;
+        bgt_simple::run(task)
+            .pattern(pattern)
+            .observer(observer.clone())
+            .cancel(switches.of(pattern))
+            .drain_on(&switches.closing)
     }
 }

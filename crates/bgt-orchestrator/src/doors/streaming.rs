@@ -38,5 +38,6 @@ impl Orchestrator {
         bgt_streaming::stream(task)
             .observer(shared.observer.clone())
             .cancel(shared.switches.of(Pattern::Streaming))
+            .drain_on(&shared.switches.closing)
     }
 }

@@ -5,6 +5,9 @@ use std::time::Duration;
 /// What is given to an end by force when there is no time at all.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
+/// What is not enough to ask anybody.
+const NO_TIME: Duration = Duration::from_millis(10);
+
 /// Points in time, counted from the begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
@@ -30,7 +33,7 @@ pub(super) struct Budget {
 
 impl Budget {
     pub(super) fn of(within: Duration) -> Self {
-        let is_immediate = within.is_zero();
+        let is_immediate = within < NO_TIME;
         // A clock has its limits, and nobody waits for so long.
         let whole = if is_immediate { AT_ONCE } else { within.min(Duration::from_secs(1 << 32)) };
         let tenths = |n: u32| whole / 10 * n;
@@ -54,8 +57,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parts_follow_each_other_and_never_go_beyond_the_whole(seconds in 0..u64::MAX, nanos in 1..1_000_000_000u32) {
-            let within = Duration::new(seconds, nanos);
+        fn parts_follow_each_other_and_never_go_beyond_the_whole(seconds in 0..u64::MAX, nanos in 0..1_000_000_000u32) {
+            let within = Duration::new(seconds, nanos).max(NO_TIME);
             let budget = Budget::of(within);
             prop_assert!(!budget.is_immediate);
             let Budget { asked, forced, given_up, pools, pools_at_most, whole, .. } = budget;
@@ -66,8 +69,13 @@ mod tests {
 
     #[test]
     fn without_time_all_is_forced_at_once_and_a_second_is_given_to_it() {
-        let budget = Budget::of(Duration::ZERO);
-        assert!(budget.is_immediate);
-        assert_eq!((budget.asked, budget.forced, budget.whole), (Duration::ZERO, Duration::ZERO, AT_ONCE));
+        for within in [Duration::ZERO, Duration::from_nanos(1), Duration::from_micros(9_999)] {
+            let budget = Budget::of(within);
+            assert!(budget.is_immediate);
+            assert_eq!(
+                (budget.asked, budget.forced, budget.whole),
+                (Duration::ZERO, Duration::ZERO, AT_ONCE)
+            );
+        }
     }
 }

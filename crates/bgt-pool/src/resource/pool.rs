@@ -255,6 +255,14 @@ impl<M: Managed> Pool<M> {
         Drained { left }
     }
 
+    /// Gives those who are left in a pool that was drained the time to go, and counts them again.
+    #[cfg(feature = "process")]
+    pub(crate) async fn callers_gone(&self) -> Drained {
+        let yard = &self.inner.yard;
+        let _ = timeout(LAST_WORD, yard.callers_gone()).await;
+        Drained { left: yard.callers() }
+    }
+
     /// Waits until nothing is being made any more, in a pool that was drained.
     #[cfg(feature = "process")]
     pub(crate) async fn makers_gone(&self) {

@@ -147,15 +147,15 @@ impl WorkerPool {
     ///
     /// Dropping the future leaves the pool closed to new callers, and the rest as it is.
     pub async fn drain(&self, within: Duration) -> Drained {
-        let drained = self.pool.drain(within).await;
-        if drained.left > 0 {
+        if self.pool.drain(within).await.left > 0 {
             self.processes.kill.cancel();
         }
         // Nobody starts one any more, and each that is there was told to end: within its grace period, or at once.
         self.pool.makers_gone().await;
         self.processes.minders.close();
         self.processes.minders.wait().await;
-        drained
+        // Calls whose workers are gone have failed.
+        self.pool.callers_gone().await
     }
 }
 
