@@ -34,6 +34,13 @@ fn plays_a_shim() {
     bgt_detached::shim_entry();
 }
 
+/// As the first line of an async `main`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "started as a shim"]
+async fn plays_a_shim_within_a_runtime() {
+    bgt_detached::shim_entry();
+}
+
 /// Accepts what it is told, and works until it is killed or told to end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "plays another process"]
@@ -115,6 +122,19 @@ async fn a_program_outlives_its_host_and_its_exit_is_exact() {
     assert_eq!(run.program_end().await.unwrap().exit, Some(Exit::Code(37)));
     assert_eq!(ledger.lines(), ["begun"]);
     assert_readopted(&run).await;
+}
+
+#[tokio::test]
+async fn a_program_runs_under_a_shim_that_begins_within_a_runtime() {
+    let scratch = Scratch::new();
+    let shim = ["plays_a_shim_within_a_runtime", "--exact", "--ignored", "--nocapture", "--test-threads=1"];
+    let builder = Builder::new().shim(std::env::current_exe().unwrap(), shim);
+    let host = builder.open(scratch.path("runs.db")).await.unwrap();
+    let (program, args) = bad(["exit", "37"]);
+    let id = host.detach(Command::new(program).args(args)).await.unwrap();
+    ended(&host.run(id)).await;
+    assert_eq!(host.run(id).program_end().await.unwrap().exit, Some(Exit::Code(37)));
+    host.shutdown(HANG).await;
 }
 
 #[tokio::test]

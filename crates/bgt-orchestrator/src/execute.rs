@@ -5,6 +5,8 @@ use std::time::Duration;
 use bgt_core::{Pattern, Task};
 use bgt_simple::Run;
 
+#[cfg(all(feature = "process", any(feature = "pooled", feature = "detached")))]
+use crate::request::same::same;
 use crate::request::{Request, Terms, Work};
 use crate::selection::{Selection, select};
 use crate::{ExecuteError, Execution, Limited, Orchestrator, Outcome};
@@ -16,7 +18,9 @@ impl Orchestrator {
     /// # Errors
     ///
     /// What is refused before anything runs: things that contradict each other, values that make no sense, a pattern that is not
-    /// compiled in, and what the pattern itself refuses.
+    /// compiled in, and what the pattern itself refuses. A program that is not there is an error of its run, but for one that is
+    /// to be detached, which is looked for first.
+    /// Of no tasks at all the report is empty, and a success.
     ///
     /// # Panics
     ///
@@ -54,13 +58,29 @@ impl Orchestrator {
         let request = request.into();
         let selection = select(&request.wishes())?;
         self.check(&request)?;
-        let outcome = if request.terms.needs.is_empty() || matches!(request.work, Work::Many(_)) {
-            self.dispatch(request, &selection).await?
-        } else {
-            let (limits, needs) = (self.limits(), request.terms.needs.clone());
-            self.dispatch(request.map(|task| Limited::new(task, limits, needs)), &selection).await?
-        };
+        #[cfg(all(feature = "pooled", feature = "process"))]
+        if request.pool && !request.pool_within && selection.pattern != Pattern::Detached {
+            let scripts = self.scripts().clone();
+            let warm = request.map(move |task| warm(&scripts, task));
+            let outcome = self.limited(warm, &selection).await?;
+            return Ok(Execution { selection, outcome });
+        }
+        let outcome = self.limited(request, &selection).await?;
         Ok(Execution { selection, outcome })
+    }
+
+    /// With a share of the limits, if it needs one; a batch sees to that by itself.
+    async fn limited<T: Task + 'static>(
+        &self,
+        request: Request<T>,
+        selection: &Selection,
+    ) -> Result<Outcome<T::Output>, ExecuteError> {
+        if request.terms.needs.is_empty() || matches!(request.work, Work::Many(_)) {
+            return self.dispatch(request, selection).await;
+        }
+        let (limits, needs) = (self.limits(), request.terms.needs.clone());
+        let limited = request.map(move |task| Limited::new(task, limits.clone(), needs.clone()));
+        self.dispatch(limited, selection).await
     }
 
     /// Refuses values that make no sense.
@@ -164,19 +184,40 @@ impl Orchestrator {
         selection: &Selection,
     ) -> Result<Outcome<T::Output>, ExecuteError> {
         use bgt_core::RunId;
-        let Request { work: Work::One(task), terms, job, name, .. } = request else { return off(selection) };
-        let Some(job) = job else {
-            let id = RunId::new();
-            let run = terms.of(self.run_as(Pattern::Detached, task).id(id)).report();
-            let local = self.shared.locals.add(id);
-            tokio::spawn(async move {
-                // Nobody will hear of its output.
-                drop(run.await);
-                drop(local);
-            });
-            return Ok(Outcome::Local(id));
+        let Request {
+            work: Work::One(task),
+            terms,
+            #[cfg(feature = "process")]
+            name,
+            ..
+        } = request
+        else {
+            return off(selection);
         };
-        let mut job = job(task);
+        #[cfg(feature = "process")]
+        let task = match same::<T, bgt_simple::Command>(task) {
+            Ok(command) => return self.execute_on_disk(command, terms, name).await,
+            Err(task) => task,
+        };
+        let id = RunId::new();
+        let run = terms.of(self.run_as(Pattern::Detached, task).id(id)).report();
+        let local = self.shared.locals.add(id);
+        tokio::spawn(async move {
+            // Nobody will hear of its output.
+            drop(run.await);
+            drop(local);
+        });
+        Ok(Outcome::Local(id))
+    }
+
+    #[cfg(all(feature = "detached", feature = "process"))]
+    async fn execute_on_disk<O>(
+        &self,
+        command: bgt_simple::Command,
+        terms: Terms,
+        name: Option<std::sync::Arc<str>>,
+    ) -> Result<Outcome<O>, ExecuteError> {
+        let mut job = bgt_detached::Job::program(command);
         if let Some(name) = name {
             job = job.name(&*name);
         }
@@ -223,15 +264,26 @@ impl Orchestrator {
         request: Request<T>,
         selection: &Selection,
     ) -> Result<Outcome<T::Output>, ExecuteError> {
-        let Request { work: Work::One(task), terms, pool_within: true, .. } = request else {
-            // A script in an interpreter that is warm has its place here.
+        let Request { work: Work::One(task), terms, pool: true, .. } = request else {
             return Err(ExecuteError::Missing {
                 pattern: selection.pattern,
                 missing: "a pool that can run it",
-                instead: "ask workers, with Request::ask",
+                instead: "ask workers, with Request::ask, or let a script be pooled",
             });
         };
         Ok(Outcome::Ended(terms.of(self.run_as(Pattern::Pooled, task)).report().await))
+    }
+}
+
+/// The same command, run in an interpreter that is warm.
+#[cfg(all(feature = "pooled", feature = "process"))]
+fn warm<T: Task + 'static>(scripts: &bgt_pool::ScriptPool, task: T) -> Box<dyn Task<Output = T::Output>> {
+    let warm = same(task).map(|command| Box::new(scripts.task(command)) as Box<dyn Task<Output = _>>);
+    match warm.map(same::<Box<dyn Task<Output = bgt_simple::Output>>, _>) {
+        Ok(Ok(warm)) => warm,
+        Ok(Err(_)) => unreachable!("the output of a command is the same however it runs"),
+        // Nothing but commands can be asked to be pooled.
+        Err(task) => Box::new(task),
     }
 }
 

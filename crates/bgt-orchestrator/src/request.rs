@@ -1,6 +1,7 @@
 //! What is asked of the one door.
 
 mod make;
+pub(crate) mod same;
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use bgt_core::{Cancel, Needs, Pattern, Retry};
 
 use crate::selection::{Asked, Wishes};
+use same::is_command;
 
 /// Something to be run, and how: the pattern is selected from what is asked for.
 ///
@@ -49,9 +51,6 @@ pub struct Request<T> {
     pub(crate) pool: bool,
     pub(crate) pool_within: bool,
     pub(crate) terms: Terms,
-    /// How it becomes a job that is kept on disk, if it can.
-    #[cfg(feature = "detached")]
-    pub(crate) job: Option<fn(T) -> bgt_detached::Job>,
 }
 
 /// What is to be run.
@@ -71,7 +70,7 @@ pub(crate) struct Terms {
     pub(crate) cancel: Vec<Cancel>,
 }
 
-impl<T> Request<T> {
+impl<T: 'static> Request<T> {
     /// Names the pattern; what contradicts it is refused.
     pub fn pattern(mut self, pattern: Pattern) -> Self {
         self.pattern = Some(pattern);
@@ -86,7 +85,8 @@ impl<T> Request<T> {
         self
     }
 
-    /// Sets the name of the schedule, or of the run that is detached; that of the task without this.
+    /// Sets the name of the schedule, or of the run that is detached on disk; that of the task without this. Other runs have the
+    /// names of their tasks.
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = Some(name.into());
         self
@@ -105,7 +105,8 @@ impl<T> Request<T> {
     }
 
     /// Sets whether the result is waited for. Not to wait detaches a run: on disk if it is a command, in this process alone if
-    /// it is a function. Of many tasks the handle is answered then, as soon as they have begun.
+    /// it is a function. Of many tasks the handle is answered then, as soon as they have begun; they end with it, as a run does
+    /// that is streamed: what must outlive its handle is detached.
     #[doc(alias = "fire_and_forget")]
     pub fn wait(mut self, wait: bool) -> Self {
         self.wait = Some(wait);
@@ -158,18 +159,16 @@ impl<T> Request<T> {
             pool: self.pool,
             pool_within: self.pool_within,
             needs: !self.terms.needs.is_empty(),
-            #[cfg(feature = "detached")]
-            durable: self.job.is_some(),
-            #[cfg(not(feature = "detached"))]
-            durable: false,
+            durable: is_command::<T>(),
+            name: self.name.is_some(),
         }
     }
 
     /// The same for another kind of task.
-    pub(crate) fn map<U: 'static>(self, map: impl FnOnce(T) -> U) -> Request<U> {
+    pub(crate) fn map<U: 'static>(self, map: impl Fn(T) -> U + Send + 'static) -> Request<U> {
         let work = match self.work {
             Work::One(task) => Work::One(map(task)),
-            Work::Many(_) => Work::Many(Box::new(std::iter::empty())),
+            Work::Many(tasks) => Work::Many(Box::new(tasks.map(move |(task, key)| (map(task), key)))),
         };
         Request {
             work,
@@ -183,13 +182,11 @@ impl<T> Request<T> {
             pool: self.pool,
             pool_within: self.pool_within,
             terms: self.terms,
-            #[cfg(feature = "detached")]
-            job: None,
         }
     }
 }
 
-impl<T> fmt::Debug for Request<T> {
+impl<T: 'static> fmt::Debug for Request<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
             .field("pattern", &self.pattern.map(Asked::Pattern))

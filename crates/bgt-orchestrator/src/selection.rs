@@ -31,6 +31,8 @@ pub enum Asked {
     Pool,
     /// A share of the limits.
     Needs,
+    /// A name.
+    Name,
 }
 
 impl fmt::Display for Asked {
@@ -45,6 +47,7 @@ impl fmt::Display for Asked {
             Self::Wait => f.write_str("wait(true)"),
             Self::Pool => f.write_str("a pool"),
             Self::Needs => f.write_str("needs"),
+            Self::Name => f.write_str("a name"),
         }
     }
 }
@@ -104,6 +107,7 @@ pub(crate) struct Wishes {
     pub(crate) needs: bool,
     /// It would be detached on disk, where the limits of this process do not hold.
     pub(crate) durable: bool,
+    pub(crate) name: bool,
 }
 
 /// Selects: what was named, else the first of schedule, streaming, many tasks, nobody waits, pool; else simple.
@@ -128,8 +132,14 @@ pub(crate) fn select(wishes: &Wishes) -> Result<Selection, Contradiction> {
     if wishes.streaming && pattern != Pattern::Streaming {
         set_aside.push(Asked::Streaming);
     }
-    if wishes.pool && !wishes.pool_within && pattern != Pattern::Pooled {
+    if wishes.wait == Some(false) && pattern == Pattern::Streaming {
+        set_aside.push(Asked::NoWait);
+    }
+    if wishes.pool && !wishes.pool_within && pattern == Pattern::Detached {
         set_aside.push(Asked::Pool);
+    }
+    if wishes.name && !(pattern == Pattern::Periodic || pattern == Pattern::Detached && wishes.durable) {
+        set_aside.push(Asked::Name);
     }
     Ok(Selection { pattern, because, set_aside })
 }
@@ -137,6 +147,7 @@ pub(crate) fn select(wishes: &Wishes) -> Result<Selection, Contradiction> {
 /// The first two wishes that cannot both be, if there are such.
 fn contradiction(wishes: &Wishes, pattern: Pattern) -> Option<(Asked, Asked, &'static str)> {
     use Asked::{ForEach, MaxConcurrent, Needs, NoWait, Pool, Schedule, Streaming, Wait};
+    let watched = wishes.pattern.map_or(Streaming, Asked::Pattern);
     if let Some(named) = wishes.pattern {
         let asked = Asked::Pattern(named);
         let is = |other: Pattern| named == other;
@@ -154,13 +165,14 @@ fn contradiction(wishes: &Wishes, pattern: Pattern) -> Option<(Asked, Asked, &'s
                 Wait,
                 "wait for what execute answers, by its handle",
             ),
-            (wishes.pool && !wishes.pool_within && !is(Pattern::Pooled), Pool, "leave out one of them"),
+            (
+                wishes.pool && (is(Pattern::Simple) || is(Pattern::Detached) && !wishes.pool_within),
+                Pool,
+                "leave out one of them",
+            ),
         ];
         if let Some((_, other, instead)) = by_name.into_iter().find(|(is_so, ..)| *is_so) {
             return Some((asked, other, instead));
-        }
-        if wishes.pool_within && is(Pattern::Simple) {
-            return Some((asked, Pool, "leave out the pattern"));
         }
     }
     let one_by_one =
@@ -173,6 +185,12 @@ fn contradiction(wishes: &Wishes, pattern: Pattern) -> Option<(Asked, Asked, &'s
             Schedule,
             Wait,
             "a schedule has no end to wait for; its handle waits for what runs",
+        ),
+        (
+            pattern == Pattern::Streaming && wishes.wait == Some(true),
+            watched,
+            Wait,
+            "what is watched is answered by its handle as soon as it runs; await that",
         ),
         (
             wishes.needs && wishes.durable && pattern == Pattern::Detached,

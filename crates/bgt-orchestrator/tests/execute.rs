@@ -182,6 +182,9 @@ async fn what_cannot_be_is_refused_before_anything_runs_and_named() {
         (request().schedule(daily()).wait(true), "a schedule", "wait(true)"),
         (request().max_concurrent(4), "max_concurrent(4)", "the pattern simple"),
         (request().needs(gpu(1)).wait(false), "needs", "wait(false)"),
+        (request().streaming(true).wait(true), "streaming", "wait(true)"),
+        (request().pooled(true).pattern(Pattern::Simple), "the pattern simple", "a pool"),
+        (request().pooled(true).pattern(Pattern::Detached), "the pattern detached", "a pool"),
     ];
     for (request, one, other) in contradictions {
         match bgt.execute(request).await {
@@ -202,7 +205,7 @@ async fn what_cannot_be_is_refused_before_anything_runs_and_named() {
         (request().needs(gpu(2)), "can never be met"),
         (request().needs(Needs::new().with("tpu", 1)), "can never be met"),
         (request().pattern(Pattern::Periodic), "without a schedule: say when"),
-        (request().pooled(true), "a pool that can run it: ask workers"),
+        (request().pattern(Pattern::Pooled), "a pool that can run it: ask workers"),
         (request().schedule(Schedule::cron("61 * * * *")), "61"),
         (request().wait(false), "Orchestrator::open"),
     ];
@@ -310,8 +313,67 @@ async fn an_unknown_duration_is_filled_from_records_of_an_earlier_process() {
 }
 
 #[tokio::test]
-async fn a_command_converts_and_is_simple() {
-    let bgt = Orchestrator::new();
+async fn a_command_converts_and_is_on_disk_when_nobody_waits_for_it() {
+    let scratch = Scratch::new();
+    let host = Orchestrator::builder().detached(detached::Builder::new().without_shim());
+    let bgt = host.open(scratch.path("runs.db")).await.unwrap();
     let execution = bgt.execute::<Command>(bad(["exit", "0"])).await.unwrap();
     assert_eq!(execution.pattern(), Pattern::Simple);
+    for request in [Request::from(bad(["exit", "0"])), Request::task(bad(["exit", "0"]))] {
+        let execution = bgt.execute(request.wait(false)).await.unwrap();
+        let Outcome::Detached(id) = execution.outcome else { panic!("{execution:?}") };
+        assert_eq!(soon(bgt.run(id).unwrap().wait()).await.unwrap().status, Status::Succeeded);
+    }
+    soon(bgt.shutdown(HANG)).await;
+}
+
+#[tokio::test]
+async fn what_is_asked_for_and_does_not_hold_is_told() {
+    let bgt = Orchestrator::new();
+    let request = Request::command(bad(["exit", "0"])).streaming(true).wait(false).name("mine");
+    let execution = bgt.execute(request).await.unwrap();
+    let told = "streaming, because of streaming; wait(false) is set aside; a name is set aside";
+    assert_eq!(execution.selection.to_string(), told);
+    assert!(soon(execution.output()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_script_is_warm_by_whichever_pattern_it_runs() {
+    if bgt_testkit::python().is_none() {
+        bgt_testkit::skip!("a_script_is_warm_by_whichever_pattern_it_runs", "there is no Python here");
+        return;
+    }
+    let scratch = Scratch::new();
+    let script = scratch.path("a.py");
+    std::fs::write(&script, "import sys\nprint(*sys.argv[1:])\n").unwrap();
+    let limits = Limits::new().with("gpu", 1);
+    let bgt = Orchestrator::builder().limits(&limits).build();
+    let request = || Request::script(&script).arg("a").pooled(true);
+    let warm = || {
+        let metrics = bgt.scripts().metrics();
+        assert_eq!(metrics.cold, 0, "{metrics:?}");
+        metrics.zygote + metrics.prestarted
+    };
+
+    let execution = soon(bgt.execute(request().needs(Needs::new().with("gpu", 1)))).await.unwrap();
+    assert_eq!(execution.selection.to_string(), "pooled, because of a pool");
+    assert_eq!(execution.output().await.unwrap().stdout_text().trim(), "a");
+    assert_eq!((warm(), bgt.runs().recent()[0].pattern), (1, Pattern::Pooled));
+
+    let execution = soon(bgt.execute(request().for_each(["b", "c"]))).await.unwrap();
+    assert_eq!(execution.selection.to_string(), "concurrent, because of many tasks");
+    assert!(matches!(execution.outcome, Outcome::Batch(report) if report.counts.succeeded == 2));
+    assert_eq!(warm(), 3);
+
+    let execution = soon(bgt.execute(request().streaming(true))).await.unwrap();
+    let Outcome::Streaming(handle) = execution.outcome else { panic!() };
+    let mut events = handle.subscribe(bgt_orchestrator::streaming::From::Start);
+    let mut lines = Vec::new();
+    while let Some(event) = soon(events.next()).await {
+        if let bgt_orchestrator::streaming::StreamEvent::Line(line) = event {
+            lines.push(line.text().into_owned());
+        }
+    }
+    assert_eq!((lines, warm()), (vec!["a".to_owned()], 4));
+    soon(bgt.scripts().drain(HANG)).await;
 }

@@ -27,7 +27,8 @@ static ENTERED: AtomicBool = AtomicBool::new(false);
 ///
 /// Programs that are to outlive a restart of their host need a process of their own to look after them. A library has no
 /// second program to bring, so the host's own executable is started again for it, and this line is where it turns to that.
-/// In a shim it never returns; before it nothing should have happened: no runtime, no threads, no arguments read.
+/// In a shim it never returns; before it nothing should have happened, no arguments read, nothing opened. As the first line of an
+/// async `main` it works too, but each shim then pays for a runtime that it does not use.
 ///
 /// Without this line, and without another program [named](crate::Builder::shim) for it, programs are supervised by the host
 /// alone and are lost when it ends.
@@ -48,7 +49,15 @@ static ENTERED: AtomicBool = AtomicBool::new(false);
 pub fn shim_entry() {
     match std::env::var_os(VARIABLE) {
         None => ENTERED.store(true, Ordering::Relaxed),
-        Some(folder) => exit(main(PathBuf::from(folder))),
+        Some(folder) => exit(outside(move || main(PathBuf::from(folder)))),
+    }
+}
+
+/// Calls this outside of any runtime: within an async `main` on a thread of its own, as a runtime cannot be entered twice.
+fn outside(call: impl FnOnce() -> i32 + Send + 'static) -> i32 {
+    match tokio::runtime::Handle::try_current() {
+        Ok(_) => std::thread::spawn(call).join().unwrap_or(70),
+        Err(_) => call(),
     }
 }
 

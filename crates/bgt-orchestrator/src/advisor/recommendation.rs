@@ -126,13 +126,13 @@ impl fmt::Display for Reason {
             Self::Recurring => f.write_str("it runs again and again"),
             Self::Watched => f.write_str("its output or progress is watched while it runs"),
             Self::Long { expected } => {
-                write!(f, "it takes about {expected:.0?}, which is longer than a minute")
+                write!(f, "it takes {expected:?}, which is longer than a minute")
             }
             Self::Many { tasks } => write!(f, "there are {tasks} tasks to run at the same time"),
             Self::NobodyWaits => f.write_str("nobody waits for the result"),
             Self::Frequent => f.write_str("it is called all the time"),
             Self::PerMinute { per_minute } => {
-                write!(f, "it is called {per_minute:.0} times a minute, which is more than ten")
+                write!(f, "it is called {per_minute} times a minute, which is more than ten")
             }
             Self::NothingElse => f.write_str("it is one task, run once, and somebody waits for the result"),
         }

@@ -65,6 +65,10 @@ flowchart TD
     often -- no --> simple[simple]
 ```
 
+What a request asks for beside that holds as well where the pattern has it, is told to be set aside where it makes no difference, and
+is refused before anything runs where it contradicts the pattern. So are many tasks that are to be scheduled, or streamed as one: let
+a function that is scheduled or streamed run the batch.
+
 Patterns combine: a schedule fires a batch whose tasks call warm workers, and a function that was detached streams what it runs. All
 of them share one list of runs, one stream of events, one set of limits and one shutdown.
 "#;

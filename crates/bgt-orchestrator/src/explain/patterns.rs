@@ -116,7 +116,7 @@ pub(super) const POOLED: Explanation = Explanation {
     ],
     limitations: &[
         "workers take memory while nobody calls",
-        "workers answer requests: a program that knows none is run by simple",
+        "a program that answers no requests and is no Python script starts anew each time",
         "what a caller left half way is thrown away, and made anew",
     ],
     example: include_str!("examples/pooled.rs"),

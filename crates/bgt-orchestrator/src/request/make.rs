@@ -31,8 +31,6 @@ impl<T: Task + 'static> Request<T> {
             pool: false,
             pool_within: false,
             terms: Terms::default(),
-            #[cfg(feature = "detached")]
-            job: None,
         }
     }
 }
@@ -48,9 +46,6 @@ impl<T: Task + 'static> From<T> for Request<T> {
 impl Request<bgt_simple::Command> {
     /// A program with all that it takes.
     pub fn command(command: bgt_simple::Command) -> Self {
-        #[cfg(feature = "detached")]
-        return Self { job: Some(bgt_detached::Job::program), ..Self::task(command) };
-        #[cfg(not(feature = "detached"))]
         Self::task(command)
     }
 
@@ -121,8 +116,13 @@ impl Request<bgt_simple::Command> {
         };
         self
     }
+}
 
-    /// Sets whether it is run in an interpreter that is warm.
+#[cfg(all(feature = "pooled", feature = "process"))]
+#[cfg_attr(docsrs, doc(cfg(all(feature = "pooled", feature = "process"))))]
+impl Request<bgt_simple::Command> {
+    /// Sets whether it is run as by [`Orchestrator::pooled`](crate::Orchestrator::pooled): a Python script, unchanged, in an
+    /// interpreter that is warm. Many are too, and what is streamed or scheduled; what is detached is not.
     pub fn pooled(mut self, pooled: bool) -> Self {
         self.pool = pooled;
         self

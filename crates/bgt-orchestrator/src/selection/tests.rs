@@ -8,7 +8,7 @@ fn every(mut look: impl FnMut(&Wishes)) -> usize {
     for pattern in patterns {
         for max_concurrent in [None, Some(1), Some(4)] {
             for wait in [None, Some(false), Some(true)] {
-                for bits in 0..128_u8 {
+                for bits in 0..=255_u8 {
                     let is = |bit: u8| bits & (1 << bit) != 0;
                     seen += 1;
                     look(&Wishes {
@@ -22,6 +22,7 @@ fn every(mut look: impl FnMut(&Wishes)) -> usize {
                         pool_within: is(4),
                         needs: is(5),
                         durable: is(6),
+                        name: is(7),
                     });
                 }
             }
@@ -59,7 +60,7 @@ fn every_combination_is_selected_by_the_book_or_refused_by_two_names() {
             }
         }
     });
-    assert_eq!(seen, 7 * 3 * 3 * 128);
+    assert_eq!(seen, 7 * 3 * 3 * 256);
     assert_eq!(selected.len(), 6, "{selected:?}");
     assert!(refused > 0);
 }
@@ -76,6 +77,7 @@ fn was_asked(wishes: &Wishes, asked: Asked) -> bool {
         Asked::Wait => wishes.wait == Some(true),
         Asked::Pool => wishes.pool,
         Asked::Needs => wishes.needs,
+        Asked::Name => wishes.name,
     }
 }
 
@@ -88,16 +90,22 @@ fn what_is_accepted_holds_or_is_told_to_be_set_aside() {
         assert!(!wishes.schedule || pattern == Pattern::Periodic, "{wishes:?}");
         assert!(!wishes.many || pattern == Pattern::Concurrent, "{wishes:?}");
         assert_eq!(is_told(Asked::Streaming), wishes.streaming && pattern != Pattern::Streaming);
-        let asks_pool = wishes.pool_within || pattern == Pattern::Pooled;
-        assert_eq!(is_told(Asked::Pool), wishes.pool && !asks_pool, "{wishes:?}");
+        assert!(!wishes.pool || pattern != Pattern::Simple, "{wishes:?}");
+        let cannot_be_warm = pattern == Pattern::Detached && !wishes.pool_within;
+        assert_eq!(is_told(Asked::Pool), wishes.pool && cannot_be_warm, "{wishes:?}");
         let waits = matches!(pattern, Pattern::Simple | Pattern::Pooled);
         assert!(wishes.wait != Some(false) || !waits, "{wishes:?}");
-        let has_no_end = matches!(pattern, Pattern::Periodic);
-        assert!(wishes.wait != Some(true) || !has_no_end, "{wishes:?}");
+        let ends_with_its_handle = pattern == Pattern::Streaming;
+        assert_eq!(is_told(Asked::NoWait), wishes.wait == Some(false) && ends_with_its_handle, "{wishes:?}");
+        let answers_a_handle = matches!(pattern, Pattern::Periodic | Pattern::Streaming);
+        assert!(wishes.wait != Some(true) || !answers_a_handle, "{wishes:?}");
+        let has_a_name = pattern == Pattern::Periodic || pattern == Pattern::Detached && wishes.durable;
+        assert_eq!(is_told(Asked::Name), wishes.name && !has_a_name, "{wishes:?}");
         assert!(wishes.max_concurrent.is_none() || pattern == Pattern::Concurrent, "{wishes:?}");
         assert!(!(wishes.needs && wishes.durable && pattern == Pattern::Detached), "{wishes:?}");
         if wishes.pattern.is_some() {
-            assert!(set_aside.is_empty(), "what was named is not overruled: {wishes:?}");
+            let may_be = [Asked::Name, Asked::NoWait];
+            assert!(set_aside.iter().all(|asked| may_be.contains(asked)), "{wishes:?}: {set_aside:?}");
         }
     });
 }

@@ -100,7 +100,8 @@ impl ScriptPool {
         self.listed(PooledRun(self.task(command)))
     }
 
-    fn task(&self, command: Command) -> ScriptRun {
+    /// This command as a task that runs in the pool, for those who run it by another pattern: in a batch, on a schedule, watched.
+    pub fn task(&self, command: Command) -> ScriptRun {
         ScriptRun { places: self.places.clone(), way: self.way.clone(), command }
     }
 
