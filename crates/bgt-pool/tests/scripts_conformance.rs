@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bgt_pool::{Command, Exit, Isolation, Output, ScriptPool};
 use bgt_testkit::Scratch;
@@ -45,13 +46,15 @@ fn command(script: &Path, work: &Path) -> Command {
         .env("WORK", work)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env_remove("PYTHONUNBUFFERED")
-        .drain(std::time::Duration::from_secs(30))
+        .drain(Duration::from_secs(30))
         .unchecked();
     for line in source.lines().take_while(|line| line.starts_with("# ")) {
         if let Some(args) = line.strip_prefix("# args: ") {
             command = command.args(args.split(' '));
         } else if let Some((name, value)) = line.strip_prefix("# env: ").and_then(|set| set.split_once('=')) {
             command = command.env(name, value);
+        } else if let Some(ms) = line.strip_prefix("# drain ms: ") {
+            command = command.drain(Duration::from_millis(ms.parse().unwrap()));
         } else if let Some(text) = line.strip_prefix("# stdin: ") {
             let text = text.replace("\\n", "\n").replace("\\r", "\r").replace("\\x00", "\0");
             command = command.stdin(text);
@@ -79,8 +82,7 @@ fn leaks_by_chance(script: &Path) -> bool {
 
 async fn seen(work: &Path, run: impl Future<Output = Result<Output, bgt_pool::Error>>) -> Seen {
     fs::create_dir(work).unwrap();
-    let output =
-        tokio::time::timeout(std::time::Duration::from_secs(120), run).await.expect("it hangs").unwrap();
+    let output = tokio::time::timeout(Duration::from_secs(120), run).await.expect("it hangs").unwrap();
     let mut left = BTreeMap::new();
     files(work, &mut left);
     fs::remove_dir_all(work).unwrap();
@@ -129,34 +131,6 @@ fn differences(name: &str, cold: &Seen, pooled: &Seen) -> Option<String> {
     Some(format!("##### {name}\n=== cold {}\n=== pooled {}\n", show(cold), show(pooled)))
 }
 
-async fn compare(test: &str, isolation: Isolation, preload: &[&str]) {
-    if bgt_testkit::python().is_none() {
-        bgt_testkit::skip!(test, "there is no Python here");
-        return;
-    }
-    let scratch = Scratch::new();
-    let work = scratch.path("work");
-    let scripts = scripts();
-    let pool = ScriptPool::builder(&scripts[0]).isolation(isolation).preload(preload.iter().copied());
-    let pool = pool.size(1).spare(1).refuse_cold().build().unwrap();
-    let mut wrong = Vec::new();
-    for script in &scripts {
-        let command = command(script, &work);
-        let mut cold = seen(&work, bgt_simple::run(command.clone()).into_future()).await;
-        // Twice: the second one meets what the first has left.
-        for _ in 0..2 {
-            let pooled = seen(&work, pool.run_command(command.clone()).into_future()).await;
-            assert_eq!(pool.warmth().isolation, isolation, "{script:?}: {:?}", pool.warmth());
-            if leaks_by_chance(script) {
-                cold.leaked = pooled.leaked;
-            }
-            wrong.extend(differences(&script.display().to_string(), &cold, &pooled));
-        }
-    }
-    pool.drain(std::time::Duration::from_secs(30)).await;
-    assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
-}
-
 /// What the scripts use, so that it is met half used by none.
 const MODULES: &[&str] = &[
     "json",
@@ -175,30 +149,65 @@ const MODULES: &[&str] = &[
     "dataclasses",
 ];
 
-#[tokio::test]
-async fn a_prestarted_interpreter_does_as_a_cold_one() {
-    compare("a_prestarted_interpreter_does_as_a_cold_one", Isolation::Prestarted, &[]).await;
+/// So many scripts run at once, each in a folder of its own.
+const LANES: usize = 3;
+
+/// Each way, with nothing imported ahead and with what the scripts use.
+fn ways() -> Vec<(Isolation, &'static [&'static str])> {
+    let isolations = [Isolation::Prestarted, Isolation::Zygote];
+    let here = isolations.into_iter().filter(|way| *way != Isolation::Zygote || cfg!(target_os = "linux"));
+    here.flat_map(|way| [(way, &[][..]), (way, MODULES)]).collect()
+}
+
+/// Runs a script cold and twice by each way, and answers what differed.
+async fn compare(script: &Path, work: &Path, pools: &[ScriptPool]) -> Vec<String> {
+    let command = command(script, work);
+    let mut cold = seen(work, bgt_simple::run(command.clone()).into_future()).await;
+    let mut wrong = Vec::new();
+    for pool in pools {
+        // The second one meets what the first has left.
+        for turn in ["first", "second"] {
+            let pooled = seen(work, pool.run_command(command.clone()).into_future()).await;
+            if leaks_by_chance(script) {
+                cold.leaked = pooled.leaked;
+            }
+            let name = format!("{}, {turn} by {}", script.display(), pool.name());
+            wrong.extend(differences(&name, &cold, &pooled));
+        }
+    }
+    wrong
 }
 
 #[tokio::test]
-async fn a_prestarted_interpreter_with_imports_does_as_a_cold_one() {
-    compare("a_prestarted_interpreter_with_imports_does_as_a_cold_one", Isolation::Prestarted, MODULES).await;
-}
-
-#[tokio::test]
-async fn a_zygote_does_as_a_cold_interpreter() {
-    if !cfg!(target_os = "linux") {
-        bgt_testkit::skip!("a_zygote_does_as_a_cold_interpreter", "zygotes are for Linux");
+async fn a_warm_interpreter_does_as_a_cold_one() {
+    if bgt_testkit::python().is_none() {
+        bgt_testkit::skip!("a_warm_interpreter_does_as_a_cold_one", "there is no Python here");
         return;
     }
-    compare("a_zygote_does_as_a_cold_interpreter", Isolation::Zygote, &[]).await;
-}
-
-#[tokio::test]
-async fn a_zygote_with_imports_does_as_a_cold_interpreter() {
-    if !cfg!(target_os = "linux") {
-        bgt_testkit::skip!("a_zygote_with_imports_does_as_a_cold_interpreter", "zygotes are for Linux");
-        return;
+    let (scratch, scripts) = (Scratch::new(), scripts());
+    let pools: Vec<_> = ways()
+        .into_iter()
+        .map(|(isolation, modules)| {
+            let name = format!("{isolation} with {} modules", modules.len());
+            let pool = ScriptPool::builder(&scripts[0]).name(name).isolation(isolation);
+            let pool = pool.preload(modules.iter().copied()).size(LANES).spare(LANES);
+            pool.refuse_cold().build().unwrap()
+        })
+        .collect();
+    let left = std::sync::Mutex::new(scripts.iter());
+    let lane = async |lane: usize| {
+        let (work, mut wrong) = (scratch.path(format!("work{lane}")), Vec::new());
+        loop {
+            let Some(script) = left.lock().unwrap().next() else { return wrong };
+            wrong.extend(compare(script, &work, &pools).await);
+        }
+    };
+    let (one, two, three) = tokio::join!(lane(1), lane(2), lane(3));
+    let wrong = [one, two, three].concat();
+    for pool in pools {
+        let metrics = pool.metrics();
+        assert_eq!(metrics.cold, 0, "{}: {metrics:?}", pool.name());
+        pool.drain(Duration::from_secs(30)).await;
     }
-    compare("a_zygote_with_imports_does_as_a_cold_interpreter", Isolation::Zygote, MODULES).await;
+    assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
 }
