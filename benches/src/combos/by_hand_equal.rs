@@ -7,7 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Display;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -155,18 +155,19 @@ impl Runs {
 /// Lines with their times, for readers who come late.
 #[derive(Default)]
 struct Log {
-    lines: Mutex<(Vec<(SystemTime, Arc<str>)>, bool)>,
+    lines: Mutex<Vec<(SystemTime, Arc<str>)>>,
+    is_over: AtomicBool,
     more: Notify,
 }
 
 impl Log {
     fn write(&self, line: String) {
-        lock(&self.lines).0.push((SystemTime::now(), line.into()));
+        lock(&self.lines).push((SystemTime::now(), line.into()));
         self.more.notify_waiters();
     }
 
     fn end(&self) {
-        lock(&self.lines).1 = true;
+        self.is_over.store(true, Ordering::Release);
         self.more.notify_waiters();
     }
 
@@ -175,11 +176,12 @@ impl Log {
             let mut more = std::pin::pin!(self.more.notified());
             more.as_mut().enable();
             {
-                let lines = lock(&self.lines);
-                if let Some((_, line)) = lines.0.get(at) {
+                // In this order: what was written before the end is read.
+                let is_over = self.is_over.load(Ordering::Acquire);
+                if let Some((_, line)) = lock(&self.lines).get(at) {
                     return Some(line.clone());
                 }
-                if lines.1 {
+                if is_over {
                     return None;
                 }
             }
