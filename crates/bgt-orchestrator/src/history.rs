@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use bgt_core::{RunInfo, Status};
+#[cfg(feature = "detached")]
+use bgt_core::RunInfo;
+use bgt_core::Status;
 
 use crate::{Advisor, FromHistory, Orchestrator, Recommendation, Requirements, RunQuery};
 
