@@ -26,7 +26,13 @@ impl Event {
     /// An event of now, for those who write a runner.
     #[must_use]
     pub fn new(run: RunId, name: Arc<str>, pattern: Pattern, kind: EventKind) -> Self {
-        Self { run, name, pattern, at: SystemTime::now(), kind }
+        Self::dated(SystemTime::now(), run, name, pattern, kind)
+    }
+
+    /// The same of a time that has just been read: a clock costs as much as the rest of an event.
+    #[must_use]
+    pub fn dated(at: SystemTime, run: RunId, name: Arc<str>, pattern: Pattern, kind: EventKind) -> Self {
+        Self { run, name, pattern, at, kind }
     }
 }
 

@@ -200,8 +200,14 @@ impl Orchestrator {
             Err(task) => task,
         };
         let id = RunId::new();
-        let run = terms.of(self.run_as(Pattern::Detached, task).id(id)).report();
-        let local = self.shared.locals.add(id);
+        // Before the look: a shutdown that begins now finds it in the list, or is found.
+        let local = self.shared.locals.add(id, &self.shared.watcher);
+        let run = if self.shared.switches.closing.reason().is_some() {
+            self.run_as(Pattern::Detached, task)
+        } else {
+            self.accepted_as(Pattern::Detached, task)
+        };
+        let run = terms.of(run.id(id)).report();
         tokio::spawn(async move {
             // Nobody will hear of its output.
             drop(run.await);

@@ -5,6 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bgt_core::RunId;
 
+#[cfg(feature = "detached")]
+use crate::watcher::Watcher;
+
 #[derive(Clone, Default)]
 pub(crate) struct Locals(Arc<Mutex<HashSet<RunId>>>);
 
@@ -13,13 +16,19 @@ pub(crate) struct Locals(Arc<Mutex<HashSet<RunId>>>);
 pub(crate) struct Local {
     all: Locals,
     id: RunId,
+    watcher: Arc<Watcher>,
 }
 
 impl Locals {
     #[cfg(feature = "detached")]
-    pub(crate) fn add(&self, id: RunId) -> Local {
+    pub(crate) fn add(&self, id: RunId, watcher: &Arc<Watcher>) -> Local {
         self.ids().insert(id);
-        Local { all: self.clone(), id }
+        Local { all: self.clone(), id, watcher: watcher.clone() }
+    }
+
+    /// Whether all are over, those included that were accepted and have not begun.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ids().is_empty()
     }
 
     pub(crate) fn has(&self, id: RunId) -> bool {
@@ -35,5 +44,6 @@ impl Locals {
 impl Drop for Local {
     fn drop(&mut self) {
         self.all.ids().remove(&self.id);
+        self.watcher.ended.notify_waiters();
     }
 }

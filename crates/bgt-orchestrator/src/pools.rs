@@ -19,9 +19,10 @@ pub(crate) struct Pools {
 }
 
 #[cfg(feature = "process")]
+#[derive(Clone)]
 struct Named {
     make: MakeWorkers,
-    made: Option<bgt_pool::WorkerPool>,
+    made: std::sync::Arc<Mutex<Option<bgt_pool::WorkerPool>>>,
 }
 
 /// Why there is no pool of that name.
@@ -100,7 +101,9 @@ impl Pools {
     ) -> Self {
         Self {
             #[cfg(feature = "process")]
-            named: Mutex::new(named.map(|(name, make)| (name, Named { make, made: None })).collect()),
+            named: Mutex::new(
+                named.map(|(name, make)| (name, Named { make, made: Default::default() })).collect(),
+            ),
             ..Self::default()
         }
     }
@@ -132,18 +135,20 @@ impl Pools {
         name: &str,
         build: impl FnOnce(bgt_pool::WorkerBuilder) -> Result<bgt_pool::WorkerPool, bgt_pool::BuildError>,
     ) -> Result<bgt_pool::WorkerPool, WorkersError> {
-        let mut all = lock(&self.named);
-        let Some(named) = all.get_mut(name) else {
-            let known: Vec<_> = all.keys().map(|name| format!("{name:?}")).collect();
+        let named = lock(&self.named).get(name).cloned();
+        let Some(Named { make, made }) = named else {
+            let known: Vec<_> = lock(&self.named).keys().map(|name| format!("{name:?}")).collect();
             let known = if known.is_empty() { "none at all".to_owned() } else { known.join(", ") };
             return Err(WorkersError::Unknown { name: name.to_owned(), known });
         };
-        if let Some(pool) = &named.made {
+        // That of one name: who makes it may ask for others.
+        let mut made = lock(&made);
+        if let Some(pool) = &*made {
             return Ok(pool.clone());
         }
-        let built = build((named.make)().name(name));
+        let built = build(make().name(name));
         let pool = built.map_err(|source| WorkersError::Build { name: name.to_owned(), source })?;
-        Ok(named.made.insert(pool).clone())
+        Ok(made.insert(pool).clone())
     }
 
     /// Ends all of them at once, and answers how many callers were left.

@@ -1,6 +1,7 @@
 //! What is asked of the one door.
 
 mod make;
+#[cfg(feature = "process")]
 pub(crate) mod same;
 
 use std::fmt;
@@ -10,7 +11,6 @@ use std::time::Duration;
 use bgt_core::{Cancel, Needs, Pattern, Retry};
 
 use crate::selection::{Asked, Wishes};
-use same::is_command;
 
 /// Something to be run, and how: the pattern is selected from what is asked for.
 ///
@@ -159,7 +159,10 @@ impl<T: 'static> Request<T> {
             pool: self.pool,
             pool_within: self.pool_within,
             needs: !self.terms.needs.is_empty(),
-            durable: is_command::<T>(),
+            #[cfg(feature = "process")]
+            durable: same::is_command::<T>(),
+            #[cfg(not(feature = "process"))]
+            durable: false,
             name: self.name.is_some(),
         }
     }

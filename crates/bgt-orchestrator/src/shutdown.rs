@@ -192,7 +192,8 @@ impl Orchestrator {
             let mut ended = std::pin::pin!(self.shared.watcher.ended.notified());
             // Before the look: what ends between it and the wait is heard.
             ended.as_mut().enable();
-            if self.unfinished(patterns).is_empty() {
+            let is_accepted = patterns.contains(&Pattern::Detached) && !self.shared.locals.is_empty();
+            if !is_accepted && self.unfinished(patterns).is_empty() {
                 return;
             }
             ended.await;

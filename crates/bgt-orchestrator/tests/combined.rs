@@ -377,6 +377,30 @@ async fn a_schedule_detaches_functions_that_ask_warm_workers() {
     assert!(soon(bgt.shutdown(HANG)).await.is_clean());
 }
 
+#[tokio::test]
+async fn who_makes_workers_of_one_name_may_ask_for_those_of_another() {
+    let whole: Arc<std::sync::OnceLock<Orchestrator>> = Arc::default();
+    let asked = whole.clone();
+    let outer = move || {
+        assert_eq!(asked.get().unwrap().workers("inner").unwrap().name(), "inner");
+        WorkerPool::builder(bad(["worker"]))
+    };
+    let inner = || WorkerPool::builder(bad(["worker"]));
+    let bgt = Orchestrator::builder().workers("outer", outer).workers("inner", inner).build();
+    whole.set(bgt.clone()).unwrap();
+    // On a thread that may stay behind: what hangs here could not be given up.
+    let (sender, name) = tokio::sync::oneshot::channel();
+    let runtime = tokio::runtime::Handle::current();
+    std::thread::spawn(move || {
+        let _inside = runtime.enter();
+        let _ = sender.send(bgt.workers("outer").map(|pool| pool.name().to_owned()));
+    });
+    assert_eq!(soon(name).await.unwrap().unwrap(), "outer");
+    let bgt = whole.get().unwrap();
+    assert!(bgt.workers("none").unwrap_err().to_string().contains(r#"only "inner", "outer""#));
+    assert!(soon(bgt.shutdown(HANG)).await.is_clean());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_listener_that_is_slow_is_told_how_much_it_missed_and_slows_nobody() {
     let bgt = Orchestrator::builder().held_events(4).build();

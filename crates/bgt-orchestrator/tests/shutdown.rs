@@ -270,6 +270,23 @@ async fn what_was_made_before_and_is_awaited_later_does_not_start() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_function_that_was_accepted_just_before_is_begun_and_one_after_is_not() {
+    let (bgt, book) = (Orchestrator::new(), Book::default());
+    let send = |name| bgt.execute(Request::task(work(name, SECOND, &book)).wait(false));
+    send("in time").await.unwrap();
+    // Not one step of it has been made.
+    assert!(bgt.runs().active().is_empty());
+    let end = bgt.shutdown(100 * SECOND).await;
+    assert_eq!((end.is_clean(), end.elapsed), (true, SECOND), "{end}");
+    assert_eq!(book.notes(), [("in time", "done")]);
+
+    let mut events = bgt.events();
+    send("late").await.unwrap();
+    assert_eq!(support::ends(&mut events, 1).await[0].2, Status::Cancelled);
+    assert_eq!(book.notes().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_function_that_nobody_waits_for_is_waited_for() {
     let (bgt, book) = (Orchestrator::new(), Book::default());
     let execution = bgt.execute(Request::task(work("short", SECOND, &book)).wait(false)).await.unwrap();

@@ -132,10 +132,14 @@ async fn one_attempt<T: Task>(
     deadline: Option<Instant>,
 ) -> Result<T::Output, Failure> {
     record.attempt += 1;
+    let begins = EventKind::AttemptStarted { attempt: record.attempt };
     if record.attempt > options.earlier_attempts + 1 {
         record.attempt_started = Instant::now();
+        record.notify(begins);
+    } else {
+        // The run has just begun.
+        record.notify_at(record.started_at, begins);
     }
-    record.notify(EventKind::AttemptStarted { attempt: record.attempt });
     let attempt_deadline =
         options.attempt_deadline.and_then(|limit| record.attempt_started.checked_add(limit));
     let whole = deadline.is_some_and(|whole| attempt_deadline.is_none_or(|attempt| whole <= attempt));
@@ -194,14 +198,14 @@ struct Record {
 
 impl Record {
     fn new<T: Task>(task: &T, options: &Options, observer: Option<Arc<dyn Observer>>) -> Self {
-        let started = Instant::now();
+        let (started, started_at) = (Instant::now(), SystemTime::now());
         Self {
-            id: options.id.unwrap_or_else(RunId::new),
+            id: options.id.unwrap_or_else(|| RunId::dated(started_at)),
             // Even a name may be the work of code that panics.
             name: contain(|| Arc::from(&*task.name())).unwrap_or_else(|_| Arc::from("unnamed")),
             pattern: options.pattern.unwrap_or(Pattern::Simple),
             attempt: options.earlier_attempts,
-            started_at: SystemTime::now(),
+            started_at,
             started,
             attempt_started: started,
             observer,
@@ -210,13 +214,19 @@ impl Record {
 
     fn begin<T: Task>(task: &T, options: &Options) -> Self {
         let record = Self::new(task, options, options.observer.clone());
-        record.notify(EventKind::Started);
+        record.notify_at(record.started_at, EventKind::Started);
         record
     }
 
     fn notify(&self, kind: EventKind) {
+        if self.observer.is_some() {
+            self.notify_at(SystemTime::now(), kind);
+        }
+    }
+
+    fn notify_at(&self, at: SystemTime, kind: EventKind) {
         if let Some(observer) = &self.observer {
-            observer.notify(&Event::new(self.id, self.name.clone(), self.pattern, kind));
+            observer.notify(&Event::dated(at, self.id, self.name.clone(), self.pattern, kind));
         }
     }
 

@@ -26,13 +26,15 @@ impl Orchestrator {
     pub fn simple<'a, T: Task + 'a>(&self, task: T) -> Run<'a, T> {
         self.run_as(Pattern::Simple, task)
     }
-    /// A run that is listed under this pattern, and takes part in the shutdown as one of its.
+
+    /// A run that is listed under this pattern, and takes part in the shutdown as one of its: it does not start after its begin.
     pub(crate) fn run_as<'a, T: Task + 'a>(&self, pattern: Pattern, task: T) -> Run<'a, T> {
+        self.accepted_as(pattern, task).drain_on(&self.shared.switches.closing)
+    }
+
+    /// The same of a run that somebody was told is accepted: it starts, also while all others end.
+    pub(crate) fn accepted_as<'a, T: Task + 'a>(&self, pattern: Pattern, task: T) -> Run<'a, T> {
         let Shared { observer, switches, .. } = &*self.shared;
-        bgt_simple::run(task)
-            .pattern(pattern)
-            .observer(observer.clone())
-            .cancel(switches.of(pattern))
-            .drain_on(&switches.closing)
+        bgt_simple::run(task).pattern(pattern).observer(observer.clone()).cancel(switches.of(pattern))
     }
 }

@@ -11,9 +11,7 @@ pub(crate) fn same<A: 'static, B: 'static>(value: A) -> Result<B, A> {
 }
 
 /// Whether tasks of this type are programs, which can be written down.
+#[cfg(feature = "process")]
 pub(crate) fn is_command<T: 'static>() -> bool {
-    #[cfg(feature = "process")]
-    return std::any::TypeId::of::<T>() == std::any::TypeId::of::<bgt_simple::Command>();
-    #[cfg(not(feature = "process"))]
-    false
+    std::any::TypeId::of::<T>() == std::any::TypeId::of::<bgt_simple::Command>()
 }
