@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use bgt_orchestrator::streaming::{StreamEvent, Subscription};
+use bgt_orchestrator::streaming::ProgressInfo;
 use bgt_orchestrator::{Command, CommandError, Orchestrator, ShutDown};
 use tempfile::TempDir;
 
@@ -71,7 +71,12 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Where it is, if it stays.
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The same, if it stays.
     pub fn kept(&self) -> Option<&Path> {
         self.temporary.is_none().then_some(&*self.path)
     }
@@ -107,6 +112,25 @@ pub async fn need_python(command: &Command) -> Result {
     }
 }
 
+/// Waits for Ctrl-C, or for SIGTERM where there is one.
+///
+/// # Errors
+///
+/// When the system does not let signals be handled.
+pub async fn asked_to_stop() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            pressed = tokio::signal::ctrl_c() => pressed,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}
+
 /// Runs a workflow to its end or to Ctrl-C, then shuts everything down, and says how that went.
 pub async fn to_the_end(bgt: &Orchestrator, work: impl Future<Output = Result>) -> ExitCode {
     let over = match bgt.shutdown_on_signal(LAST_WORDS) {
@@ -123,7 +147,8 @@ pub async fn to_the_end(bgt: &Orchestrator, work: impl Future<Output = Result>) 
     }
 }
 
-fn say_end(result: Result, end: Option<ShutDown>) -> ExitCode {
+/// Says how everything ended.
+pub fn say_end(result: Result, end: Option<ShutDown>) -> ExitCode {
     if let Some(end) = &end {
         println!("\nShutdown: {end}.");
     }
@@ -137,24 +162,38 @@ fn say_end(result: Result, end: Option<ShutDown>) -> ExitCode {
     }
 }
 
-/// Shows the progress of a run to its end: one line that is drawn over in a terminal, else a line for each tenth.
-pub async fn show_progress(label: &str, mut events: Subscription, mut also: impl FnMut(&StreamEvent)) {
-    let (is_terminal, mut shown) = (io::stdout().is_terminal(), None);
-    while let Some(event) = events.next().await {
-        also(&event);
-        if let StreamEvent::Progress(progress) = event {
-            let part = progress.progress.fraction().unwrap_or(0.0);
-            let line = format!("{label:<12}{} {progress}", bar(part));
-            if is_terminal {
-                print!("\r\x1b[K{line}");
-                _ = io::stdout().flush();
-            } else if shown.replace((part * 10.0) as u32) != Some((part * 10.0) as u32) {
-                println!("{line}");
-            }
+/// Shows how far a run is: one line that is drawn over in a terminal, else a line for each tenth.
+pub struct Meter {
+    label: &'static str,
+    is_terminal: bool,
+    tenth: Option<u32>,
+}
+
+impl Meter {
+    /// One that shows nothing yet.
+    pub fn new(label: &'static str) -> Self {
+        Self { label, is_terminal: io::stdout().is_terminal(), tenth: None }
+    }
+
+    /// Shows this.
+    pub fn show(&mut self, progress: &ProgressInfo) {
+        let part = progress.progress.fraction().unwrap_or(0.0);
+        let (line, tenth) = (format!("{:<12}{} {progress}", self.label, bar(part)), (part * 10.0) as u32);
+        let is_new = self.tenth.replace(tenth) != Some(tenth);
+        if self.is_terminal {
+            print!("\r\x1b[K{line}");
+            _ = io::stdout().flush();
+        } else if is_new {
+            println!("{line}");
         }
     }
-    if is_terminal {
-        println!();
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        if self.is_terminal && self.tenth.is_some() {
+            println!();
+        }
     }
 }
 

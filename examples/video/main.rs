@@ -16,11 +16,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bgt_examples::workflow::{Asked, Folder, Result, show_progress, to_the_end};
+use bgt_examples::workflow::{Asked, Folder, Meter, Result, to_the_end};
 use bgt_orchestrator::concurrent::{BatchReport, batch};
 use bgt_orchestrator::detached::{Builder, Job};
 use bgt_orchestrator::periodic::Schedule;
-use bgt_orchestrator::streaming::From;
+use bgt_orchestrator::streaming::{From, StreamEvent};
 use bgt_orchestrator::{Command, Orchestrator, Retry, Task, TaskError, task_fn};
 
 use tool::Tool;
@@ -62,11 +62,15 @@ async fn film(bgt: &Orchestrator, asked: &Asked, folder: &Folder) -> Result {
     let film = folder.file(tool.file("film"));
     let total = clips * frames;
     let joining = bgt.streaming(tool.join(&encoded, &film)).progress(tool::progress(total)).start();
-    let mut seen = 0;
-    show_progress("film", joining.subscribe(From::Start), |event| {
-        seen = tool::frame(event).unwrap_or(seen);
-    })
-    .await;
+    let (mut events, mut meter, mut seen) = (joining.subscribe(From::Start), Meter::new("film"), 0);
+    while let Some(event) = events.next().await {
+        match event {
+            StreamEvent::Progress(progress) => meter.show(&progress),
+            StreamEvent::Line(line) => seen = tool::frame(&line.text()).unwrap_or(seen),
+            _ => {}
+        }
+    }
+    drop(meter);
     joining.await?;
     throw_away(&encoded, &trash)?;
     if seen != total {
@@ -75,7 +79,8 @@ async fn film(bgt: &Orchestrator, asked: &Asked, folder: &Folder) -> Result {
 
     let bytes = std::fs::metadata(&film)?.len();
     let notice = format!("The film is ready: {total} frames, {:.1} MB.", mega(bytes));
-    let told = bgt.detached(Job::call("notify", &notice).unique_key("film").retry(Retry::attempts(5))).await?;
+    let told =
+        bgt.detached(Job::call("notify", &notice).unique_key("film").retry(Retry::attempts(5))).await?;
     let told = bgt.run(told)?.wait().await?;
 
     _ = janitor.run_now(); // refused if it is at work just now
@@ -125,7 +130,7 @@ fn empty(trash: PathBuf, freed: Arc<AtomicU64>) -> impl Task {
 }
 
 /// Stands for a mail or a message. It may be called twice, after a crash, and the second time changes nothing.
-async fn send(outbox: PathBuf, notice: String) -> std::result::Result<(), TaskError> {
+async fn send(outbox: PathBuf, notice: String) -> Result<(), TaskError> {
     tokio::fs::write(outbox.join("film.txt"), notice).await?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use bgt_examples::workflow::{Result, need_python, script};
-use bgt_orchestrator::streaming::{ProgressFrom, StreamEvent};
+use bgt_orchestrator::streaming::ProgressFrom;
 use bgt_orchestrator::{Command, Progress};
 
 /// What does the work.
@@ -97,17 +97,10 @@ impl fmt::Display for Tool {
 
 /// Both say how far they are by lines such as `frame=120`.
 pub(crate) fn progress(total: u64) -> ProgressFrom {
-    ProgressFrom::with(move |line| Some(Progress::of(frame_in(&line.text())?, total).message("frames")))
+    ProgressFrom::with(move |line| Some(Progress::of(frame(&line.text())?, total).message("frames")))
 }
 
-/// The number of the frame that this tells of.
-pub(crate) fn frame(event: &StreamEvent) -> Option<u64> {
-    match event {
-        StreamEvent::Line(line) => frame_in(&line.text()),
-        _ => None,
-    }
-}
-
-fn frame_in(line: &str) -> Option<u64> {
+/// The number of the frame that a line tells of.
+pub(crate) fn frame(line: &str) -> Option<u64> {
     line.strip_prefix("frame=")?.trim().parse().ok()
 }
