@@ -38,4 +38,6 @@ pages! {
     bgt_store: "../crates/bgt-store/README.md",
     bgt_orchestrator: "../crates/bgt-orchestrator/README.md",
     simple_guide: "../docs/simple.md",
+    migration: "../docs/migration.md",
+    troubleshooting: "../docs/troubleshooting.md",
 }

@@ -77,7 +77,7 @@ async fn pipeline(bgt: &Orchestrator, asked: &Asked, folder: &Folder) -> Result 
 
     let all = loaded.loaded;
     while *copies.borrow_and_update() < all {
-        copies.changed().await?;
+        copies.changed().await.map_err(|_| "the copying was stopped")?;
         let copied = *copies.borrow();
         println!("{:<12}{} {copied} of {all} orders", "warehouse", bar(copied as f64 / all as f64));
     }
