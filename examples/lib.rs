@@ -40,4 +40,8 @@ pages! {
     simple_guide: "../docs/simple.md",
     migration: "../docs/migration.md",
     troubleshooting: "../docs/troubleshooting.md",
+    integration: "../docs/integration.md",
+    best_practices: "../docs/best-practices.md",
+    deployment: "../docs/deployment.md",
+    storage: "../docs/storage.md",
 }
