@@ -10,8 +10,8 @@ use axum::{Json, Router};
 use bgt_examples::workflow::script;
 use bgt_orchestrator::concurrent::batch;
 use bgt_orchestrator::pool::{PoolError, WorkerPool};
-use bgt_orchestrator::streaming::ProgressFrom;
 use bgt_orchestrator::streaming::sse::Streams;
+use bgt_orchestrator::streaming::{ProgressFrom, Watch};
 use bgt_orchestrator::{Error, ErrorKind, Orchestrator};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -42,7 +42,7 @@ impl Service {
         let router = self.router();
         let stopped = async move {
             stop.cancelled().await;
-            self.streams.list().iter().for_each(|run| run.cancel());
+            self.streams.list().iter().for_each(Watch::cancel);
         };
         axum::serve(listener, router).with_graceful_shutdown(stopped).await
     }
