@@ -83,8 +83,8 @@ async fn training(bgt: &Orchestrator, asked: &Asked, folder: &Folder) -> Result 
     while let Some(finished) = judged.next().await {
         let model = &models[finished.index as usize];
         let result: Judged = finished.report.result?.json()?;
-        let name = model.file_name().unwrap_or_default().display();
-        let (accuracy, name) = (result.accuracy(), name.to_string());
+        let name = model.file_name().unwrap_or_default().to_string_lossy();
+        let accuracy = result.accuracy();
         println!("{name:<18}{} {:>5.1} %", bar(accuracy), accuracy * 100.0);
         if best.as_ref().is_none_or(|(before, _)| result.right > before.right) {
             best = Some((result, model));
