@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use bgt_examples::workflow::{Asked, Folder, Result, bar, need_python, script, scripts, to_the_end};
 use bgt_orchestrator::periodic::Schedule;
 use bgt_orchestrator::pool::{Request, WorkerPool};
-use bgt_orchestrator::{Orchestrator, Pattern, Retry, RunQuery, Task, task_fn};
+use bgt_orchestrator::{Orchestrator, Pattern, Retry, RunInfo, RunQuery, Task, task_fn};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -91,7 +91,7 @@ async fn pipeline(bgt: &Orchestrator, asked: &Asked, folder: &Folder) -> Result 
     let mut took: Vec<_> = bgt
         .find(&RunQuery::new().pattern(Pattern::Pooled).over())
         .iter()
-        .filter_map(|run| run.elapsed())
+        .filter_map(RunInfo::elapsed)
         .collect();
     took.sort();
     println!(

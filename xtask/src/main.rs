@@ -6,6 +6,7 @@
 mod args;
 mod bench;
 mod ci;
+mod coverage;
 mod doc;
 mod finding;
 mod markdown;
@@ -28,7 +29,8 @@ struct Command {
     run: fn(&Args) -> Result,
 }
 
-const COMMANDS: &[Command] = &[test::COMMAND, tidy::COMMAND, doc::COMMAND, bench::COMMAND, ci::COMMAND];
+const COMMANDS: &[Command] =
+    &[test::COMMAND, tidy::COMMAND, doc::COMMAND, bench::COMMAND, coverage::COMMAND, ci::COMMAND];
 
 fn main() -> ExitCode {
     match dispatch() {
@@ -62,7 +64,7 @@ fn dispatch() -> Result {
 fn overview() -> String {
     let mut text = "Usage: cargo xtask COMMAND [--help]\n\n".to_owned();
     for Command { spec, .. } in COMMANDS {
-        text += &format!("  {:<8}{}\n", spec.name, spec.summary);
+        text += &format!("  {:<10}{}\n", spec.name, spec.summary);
     }
     text
 }
