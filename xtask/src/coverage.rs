@@ -52,11 +52,11 @@ fn run(args: &Args) -> Result {
     crates.retain(|name| wanted.is_empty() || wanted.contains(&&**name));
 
     let place = Place::new(&root)?;
-    shell::run(place.instrument(shell::cargo(&root).args(["build", "-p", "bgt-testkit", "--bins"])))?;
+    place.build_helpers(&root)?;
     let mut list = place.cargo_test(&root, &crates);
     let programs = test_programs(list.args(["--no-run", "--message-format=json-render-diagnostics"]))?;
     place.forget_profiles()?;
-    shell::run(&mut place.cargo_test(&root, &crates))?;
+    let tested = shell::run(&mut place.cargo_test(&root, &crates));
 
     let data = place.folder.join("merged.profdata");
     // A process that was killed may leave half a profile.
@@ -67,6 +67,7 @@ fn run(args: &Args) -> Result {
 
     let summary = Summary::read(&root, &crates, &serde_json::from_str(&report)?);
     print!("{summary}");
+    tested?;
     match summary.missed() {
         missed if missed.is_empty() => Ok(()),
         missed => Err(format!("below the goal: {}", missed.join(", ")).into()),
@@ -89,7 +90,7 @@ impl Place {
 
     fn cargo_test(&self, root: &Path, crates: &[String]) -> Command {
         let mut cargo = shell::cargo(root);
-        cargo.args(["test", "--quiet", "--all-features", "--lib", "--bins", "--tests"]);
+        cargo.args(["test", "--quiet", "--all-features", "--no-fail-fast", "--lib", "--bins", "--tests"]);
         for name in crates {
             cargo.args(["-p", name]);
         }
@@ -97,13 +98,21 @@ impl Place {
         cargo
     }
 
+    /// The programs that the tests start. They count nothing: the runtime that counts sets a variable, and a program that tells
+    /// its environment would tell that.
+    fn build_helpers(&self, root: &Path) -> Result {
+        let mut cargo = shell::cargo(root);
+        cargo.args(["build", "--quiet", "-p", "bgt-testkit", "--bins"]).env("CARGO_TARGET_DIR", &self.folder);
+        shell::run(&mut cargo)
+    }
+
     /// Has what this command builds count its lines, and write the counts here: into a few files that all share, as the tests
     /// start many thousand programs.
-    fn instrument<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+    fn instrument(&self, command: &mut Command) {
         command
             .env("RUSTFLAGS", "-C instrument-coverage")
             .env("CARGO_TARGET_DIR", &self.folder)
-            .env("LLVM_PROFILE_FILE", self.profiles.join("%8m.profraw"))
+            .env("LLVM_PROFILE_FILE", self.profiles.join("%8m.profraw"));
     }
 
     fn forget_profiles(&self) -> Result {
