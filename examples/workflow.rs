@@ -17,7 +17,7 @@ pub type Result<T = (), E = Box<dyn Error>> = std::result::Result<T, E>;
 /// How long everything may take to end after a Ctrl-C, and at the end.
 pub const LAST_WORDS: Duration = Duration::from_secs(10);
 
-/// What a workflow was asked for: `[--small] [--keep FOLDER]` and words of its own.
+/// What a workflow was asked for: `[--small] [--keep FOLDER]`, and words of its own.
 pub struct Asked {
     /// Little work, for tests.
     pub small: bool,
@@ -26,25 +26,29 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// What the command line says.
+    /// What the command line says. These are the words of its own that the workflow knows.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// On an argument that is not UTF-8.
-    pub fn from_args() -> Self {
+    /// On a word that nobody knows, and on `--keep` without a folder.
+    pub fn from_args(known: &[&str]) -> Result<Self> {
         let mut asked = Self { small: false, keep: None, words: Vec::new() };
-        let mut args = std::env::args().skip(1);
+        let mut args = std::env::args_os().skip(1);
         while let Some(arg) = args.next() {
-            match &*arg {
-                "--small" => asked.small = true,
-                "--keep" => asked.keep = args.next().map(PathBuf::from),
-                _ => asked.words.push(arg),
+            match arg.to_str() {
+                Some("--small") => asked.small = true,
+                Some("--keep") => asked.keep = Some(args.next().ok_or("--keep needs a folder")?.into()),
+                Some(word) if known.contains(&word) => asked.words.push(word.to_owned()),
+                _ => {
+                    let own: String = known.iter().map(|word| format!(" [{word}]")).collect();
+                    return Err(format!("{arg:?} is not known: use [--small] [--keep FOLDER]{own}").into());
+                }
             }
         }
-        asked
+        Ok(asked)
     }
 
-    /// Whether this word is among those of its own.
+    /// Whether this word of its own was said.
     pub fn has(&self, word: &str) -> bool {
         self.words.iter().any(|other| other == word)
     }
@@ -53,11 +57,14 @@ impl Asked {
     ///
     /// # Errors
     ///
-    /// When it cannot be made.
-    pub fn folder(&self) -> io::Result<Folder> {
+    /// When it cannot be made, and when there is something in the one that is to be kept.
+    pub fn folder(&self) -> Result<Folder> {
         if let Some(path) = &self.keep {
             std::fs::create_dir_all(path)?;
-            return Ok(Folder { path: path.canonicalize()?, temporary: None });
+            if std::fs::read_dir(path)?.next().is_some() {
+                return Err(format!("{} is not empty: name a new folder", path.display()).into());
+            }
+            return Ok(Folder { path: std::path::absolute(path)?, temporary: None });
         }
         let temporary = TempDir::with_prefix("bgt-workflow-")?;
         Ok(Folder { path: temporary.path().to_path_buf(), temporary: Some(temporary) })

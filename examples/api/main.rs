@@ -28,7 +28,7 @@ use server::Service;
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
-    let asked = Asked::from_args();
+    let asked = Asked::from_args(&["--serve"])?;
     need_python(&script("train.py")).await?;
 
     let bgt = Orchestrator::new();
