@@ -1,6 +1,7 @@
 //! What the four workflows share: their options, a folder for what they make, and a clean end.
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::future::{Future, IntoFuture as _};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -26,26 +27,23 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// What the command line says. These are the words of its own that the workflow knows.
-    ///
-    /// # Errors
-    ///
-    /// On a word that nobody knows, and on `--keep` without a folder.
-    pub fn from_args(known: &[&str]) -> Result<Self> {
+    /// What the command line says. These are the words of its own that the workflow knows; any other ends the program, which
+    /// has begun nothing yet.
+    pub fn from_args(known: &[&str]) -> Self {
         let mut asked = Self { small: false, keep: None, words: Vec::new() };
         let mut args = std::env::args_os().skip(1);
         while let Some(arg) = args.next() {
             match arg.to_str() {
                 Some("--small") => asked.small = true,
-                Some("--keep") => asked.keep = Some(args.next().ok_or("--keep needs a folder")?.into()),
+                Some("--keep") => asked.keep = Some(folder_to_keep(args.next())),
                 Some(word) if known.contains(&word) => asked.words.push(word.to_owned()),
                 _ => {
                     let own: String = known.iter().map(|word| format!(" [{word}]")).collect();
-                    return Err(format!("{arg:?} is not known: use [--small] [--keep FOLDER]{own}").into());
+                    refuse(&format!("{arg:?} is not known: use [--small] [--keep FOLDER]{own}"));
                 }
             }
         }
-        Ok(asked)
+        asked
     }
 
     /// Whether this word of its own was said.
@@ -57,18 +55,29 @@ impl Asked {
     ///
     /// # Errors
     ///
-    /// When it cannot be made, and when there is something in the one that is to be kept.
-    pub fn folder(&self) -> Result<Folder> {
+    /// When it cannot be made.
+    pub fn folder(&self) -> io::Result<Folder> {
         if let Some(path) = &self.keep {
             std::fs::create_dir_all(path)?;
-            if std::fs::read_dir(path)?.next().is_some() {
-                return Err(format!("{} is not empty: name a new folder", path.display()).into());
-            }
             return Ok(Folder { path: std::path::absolute(path)?, temporary: None });
         }
         let temporary = TempDir::with_prefix("bgt-workflow-")?;
         Ok(Folder { path: temporary.path().to_path_buf(), temporary: Some(temporary) })
     }
+}
+
+/// A folder that is kept is a new one: what was in it would be taken for what was made.
+fn folder_to_keep(path: Option<OsString>) -> PathBuf {
+    let Some(path) = path.map(PathBuf::from) else { refuse("--keep needs a folder") };
+    if path.read_dir().is_ok_and(|mut files| files.next().is_some()) {
+        refuse(&format!("{} is not empty: name a new folder", path.display()));
+    }
+    path
+}
+
+fn refuse(why: &str) -> ! {
+    eprintln!("{why}");
+    std::process::exit(2)
 }
 
 /// A folder for what a workflow makes.

@@ -28,8 +28,10 @@ use server::Service;
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
-    let asked = Asked::from_args(&["--serve"])?;
-    need_python(&script("train.py")).await?;
+    let asked = Asked::from_args(&["--serve"]);
+    if let Err(why) = need_python(&script("train.py")).await {
+        return Ok(say_end(Err(why), None));
+    }
 
     let bgt = Orchestrator::new();
     let workers = WorkerPool::python("sentiment:score")

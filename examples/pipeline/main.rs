@@ -41,7 +41,7 @@ struct Summary<'a> {
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
-    let asked = Asked::from_args(&[])?;
+    let asked = Asked::from_args(&[]);
     let folder = asked.folder()?;
     let bgt = Orchestrator::new();
     Ok(to_the_end(&bgt, pipeline(&bgt, &asked, &folder)).await)

@@ -33,7 +33,7 @@ impl Judged {
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
-    let asked = Asked::from_args(&[])?;
+    let asked = Asked::from_args(&[]);
     let folder = asked.folder()?;
     let outbox = folder.file("outbox");
     std::fs::create_dir_all(&outbox)?;
