@@ -1,8 +1,10 @@
-//! The guides and crate pages, whose examples are tested here: a published crate must not include files from
-//! outside itself.
+//! What the workflows share; and the guides and crate pages, whose examples are tested here: a published crate must not
+//! include files from outside itself.
 //!
-//! Not on Windows: under Wine, where every change is tested, there is neither `rustc` nor Python to be run by them.
+//! Pages are not tested on Windows: under Wine, where every change is tested, there is neither `rustc` nor Python to be run by them.
 #![forbid(unsafe_code)]
+
+pub mod workflow;
 
 /// Makes a module of a page, so that a failing example names the page.
 macro_rules! pages {
@@ -36,4 +38,10 @@ pages! {
     bgt_store: "../crates/bgt-store/README.md",
     bgt_orchestrator: "../crates/bgt-orchestrator/README.md",
     simple_guide: "../docs/simple.md",
+    migration: "../docs/migration.md",
+    troubleshooting: "../docs/troubleshooting.md",
+    integration: "../docs/integration.md",
+    best_practices: "../docs/best-practices.md",
+    deployment: "../docs/deployment.md",
+    storage: "../docs/storage.md",
 }

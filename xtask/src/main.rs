@@ -6,6 +6,7 @@
 mod args;
 mod bench;
 mod ci;
+mod coverage;
 mod doc;
 mod features;
 mod finding;
@@ -31,6 +32,7 @@ struct Command {
 
 const COMMANDS: &[Command] =
     &[test::COMMAND, tidy::COMMAND, doc::COMMAND, bench::COMMAND, features::COMMAND, ci::COMMAND];
+    &[test::COMMAND, tidy::COMMAND, doc::COMMAND, bench::COMMAND, coverage::COMMAND, ci::COMMAND];
 
 fn main() -> ExitCode {
     match dispatch() {

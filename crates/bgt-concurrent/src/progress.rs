@@ -27,17 +27,18 @@ impl Bar {
 
     pub(crate) fn draw(&self, snapshot: &Snapshot) {
         let template = match snapshot.total {
-            Some(total) => {
-                self.0.set_length(total);
-                "[{bar:30}] {pos}/{len}  {msg}"
-            }
+            Some(_) => "[{bar:30}] {pos}/{len}  {msg}",
             None => "{pos}  {msg}",
         };
+        // First of all: each of the others draws.
         self.0.set_style(
             ProgressStyle::with_template(template)
                 .expect("a template without a mistake")
                 .progress_chars("=> "),
         );
+        if let Some(total) = snapshot.total {
+            self.0.set_length(total);
+        }
         self.0.set_position(snapshot.counts.ended() + snapshot.counts.already_done);
         self.0.set_message(message(snapshot));
         self.0.tick();
@@ -98,7 +99,8 @@ mod tests {
         let terminal = InMemoryTerm::new(10, 100);
         let bar = Bar::on(ProgressDrawTarget::term_like(Box::new(terminal.clone())));
         bar.draw(&snapshot());
-        let drawn = terminal.contents();
+        let (drawn, moves) = (terminal.contents(), terminal.moves_since_last_check());
+        assert!(!moves.contains('░'), "a bar of another style was drawn before: {moves}");
         assert_eq!(drawn, "[======>                       ] 40/200  4 running, 2 failed, 4.0/s, 40 s left");
         let mut last = snapshot();
         (last.total, last.is_over) = (None, true);

@@ -15,21 +15,81 @@
 //!
 //! Nothing to install and nothing to configure: [`Orchestrator::new`] keeps what it knows in memory.
 //!
-//! | to | use | feature |
-//! | --- | --- | --- |
-//! | run one task to its end | [`Orchestrator::simple`] | `simple` |
-//! | watch a long run live | `Orchestrator::streaming` | `streaming` |
-//! | run many under limits | `Orchestrator::concurrent` | `concurrent` |
-//! | run on a schedule | `Orchestrator::periodic` | `periodic` |
-//! | run a Python script often, in a warm interpreter | `Orchestrator::pooled` | `pooled` |
-//! | keep workers and other resources warm | `Orchestrator::worker_pool`, `Orchestrator::pool` | `pooled` |
-//! | start it and never lose it | `Orchestrator::detached` | `detached` |
+//! # The patterns
+//!
+//! | to | use | all about it | feature |
+//! | --- | --- | --- | --- |
+//! | run one task to its end | [`Orchestrator::simple`] | [`simple`] | `simple` |
+//! | watch a long run live | [`Orchestrator::streaming`] | [`streaming`] | `streaming` |
+//! | run many under limits | [`Orchestrator::concurrent`] | [`concurrent`] | `concurrent` |
+//! | run on a schedule | [`Orchestrator::periodic`] | [`periodic`] | `periodic` |
+//! | run a Python script often, in a warm interpreter | [`Orchestrator::pooled`] | [`pool`] | `pooled` |
+//! | keep workers and other resources warm | [`Orchestrator::worker_pool`], [`Orchestrator::pool`] | [`pool`] | `pooled` |
+//! | start it and never lose it | [`Orchestrator::detached`] | [`detached`] | `detached` |
+//!
+//! What is run is a [`Command`] or an async function, [`task_fn`]; both are a [`Task`]. Not sure which pattern?
+//! [`Orchestrator::execute`] chooses by what a [`Request`] asks for, the [`Advisor`] by what is known of the work, and
+//! [`explain`](fn@explain) has them side by side.
+//!
+//! # What they share
+//!
+//! | to | use |
+//! | --- | --- |
+//! | see what runs, and what became of the latest | [`Orchestrator::runs`], [`Orchestrator::find`] |
+//! | hear of everything | [`Orchestrator::events`], or an [`Observer`] |
+//! | share a machine | [`Limits`], [`Orchestrator::needing`] |
+//! | stop everything, in order | [`Orchestrator::shutdown`], [`Orchestrator::shutdown_on_signal`] |
+//! | know why it failed | [`Error`], [`ErrorKind`] |
 //!
 //! Each pattern is also a crate of its own, for those who need only that one. Everything that they share is
 //! re-exported here; the examples of such types name the crate they come from, write `bgt_orchestrator` instead.
+//!
+//! Guides, and four workflows to copy, are in the [repository](https://github.com/bgt-rs/bgt#readme).
+//!
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(feature = "simple"), allow(dead_code, reason = "what doors share, where there is none"))]
+// Links to what is not compiled in lead to the table that names its feature.
+#![cfg_attr(
+    not(feature = "simple"),
+    doc = "[`Orchestrator::simple`]: #the-patterns\n\
+           [`Orchestrator::execute`]: #the-patterns\n\
+           [`Request`]: #the-patterns\n\
+           [`Orchestrator::shutdown`]: #the-patterns\n\
+           [`simple`]: #the-patterns"
+)]
+#![cfg_attr(
+    not(feature = "streaming"),
+    doc = "[`Orchestrator::streaming`]: #the-patterns\n\
+           [`streaming`]: #the-patterns"
+)]
+#![cfg_attr(
+    not(feature = "concurrent"),
+    doc = "[`Orchestrator::concurrent`]: #the-patterns\n\
+           [`concurrent`]: #the-patterns"
+)]
+#![cfg_attr(
+    not(feature = "periodic"),
+    doc = "[`Orchestrator::periodic`]: #the-patterns\n\
+           [`periodic`]: #the-patterns"
+)]
+#![cfg_attr(
+    not(feature = "pooled"),
+    doc = "[`Orchestrator::pool`]: #the-patterns\n\
+           [`pool`]: #the-patterns"
+)]
+#![cfg_attr(
+    not(all(feature = "pooled", feature = "process")),
+    doc = "[`Orchestrator::pooled`]: #the-patterns\n\
+           [`Orchestrator::worker_pool`]: #the-patterns"
+)]
+#![cfg_attr(
+    not(feature = "detached"),
+    doc = "[`Orchestrator::detached`]: #the-patterns\n\
+           [`detached`]: #the-patterns"
+)]
+#![cfg_attr(not(feature = "process"), doc = "[`Command`]: #the-patterns")]
+#![cfg_attr(not(feature = "signals"), doc = "[`Orchestrator::shutdown_on_signal`]: #the-patterns")]
 
 mod advisor;
 mod builder;
