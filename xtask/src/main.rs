@@ -30,9 +30,15 @@ struct Command {
     run: fn(&Args) -> Result,
 }
 
-const COMMANDS: &[Command] =
-    &[test::COMMAND, tidy::COMMAND, doc::COMMAND, bench::COMMAND, features::COMMAND, ci::COMMAND];
-    &[test::COMMAND, tidy::COMMAND, doc::COMMAND, bench::COMMAND, coverage::COMMAND, ci::COMMAND];
+const COMMANDS: &[Command] = &[
+    test::COMMAND,
+    tidy::COMMAND,
+    doc::COMMAND,
+    bench::COMMAND,
+    features::COMMAND,
+    coverage::COMMAND,
+    ci::COMMAND,
+];
 
 fn main() -> ExitCode {
     match dispatch() {
