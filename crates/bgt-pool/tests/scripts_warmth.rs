@@ -316,7 +316,7 @@ async fn a_module_that_changes_while_the_imports_run_is_noticed() {
         write(&scratch, "lib/slow.py", &source);
         let _ = std::fs::remove_file(scratch.path("lib/part.py.done"));
         let pool = pool(&scratch, &script, way).spare(1).preload(["part", "slow"]).build().unwrap();
-        assert_eq!(text(&pool, plain(&scratch, &script)).await, "1", "{way}: it is younger than the change");
+        // At first perhaps the value that was imported before the change, in the end the one that there is.
         let end = std::time::Instant::now() + HANG;
         while text(&pool, plain(&scratch, &script)).await != "2" {
             assert!(std::time::Instant::now() < end, "{way}: it was never noticed");

@@ -133,9 +133,14 @@ class Order:
             self.environment["BGT_TREE"] = tree
 
     def set_environment(self):
-        if list(os.environ.items()) != list(self.environment.items()):
+        now, wanted = dict(os.environ), self.environment
+        if list(now) != list(wanted):
+            # Their order is seen by whoever lists them, and by what he starts.
             os.environ.clear()
-            os.environ.update(self.environment)
+            now = {}
+        for name, value in wanted.items():
+            if now.get(name) != value:
+                os.environ[name] = value
 
     def set_arguments(self):
         sys.argv[:] = [self.script, *self.args]
@@ -169,8 +174,11 @@ class Order:
             beside = {name.partition(".")[0] for name in os.listdir(sys.path[0])}
         except OSError:
             return
+        named = [name for name in beside if name in sys.modules and name not in FRESH]
+        if not named:
+            return
         finders = sys.path_importer_cache.copy()
-        mine = {name for name in beside if name in sys.modules and name not in FRESH and is_shadowed(name)}
+        mine = {name for name in named if is_shadowed(name)}
         # A script finds what it has written itself, even if that was only now.
         sys.path_importer_cache.clear()
         sys.path_importer_cache.update(finders)
@@ -432,8 +440,12 @@ class Zygote:
         # It was there to make room. The others move to memory of their own: nothing points to where they were.
         os.environ.pop("BGT_ROOM", None)
         variables = dict(os.environ)
+        tree = variables.pop("BGT_TREE", None)
         os.environ.clear()
         os.environ.update(variables)
+        if tree is not None:
+            # Where an order has it, so that no other variable has to move.
+            os.environ["BGT_TREE"] = tree
         self.block = Block(ctypes.memmove)
         fd = os.dup(0)
         nothing = os.open(os.devnull, os.O_RDONLY)

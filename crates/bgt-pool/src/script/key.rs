@@ -25,9 +25,15 @@ impl Key {
         base: Vec<(OsString, OsString)>,
         more: &[OsString],
     ) -> Vec<(OsString, OsString)> {
-        let mut variables = base;
-        variables.retain(|(name, _)| !matters(name) && !more.contains(name));
-        variables.extend(self.variables.iter().cloned());
+        // In the order of the base, as most runs have it: then little has to be changed when a script is ordered.
+        let mut left = self.variables.clone();
+        let mine = |(name, value): (OsString, OsString)| match left.iter().position(|(mine, _)| *mine == name)
+        {
+            Some(at) => Some(left.remove(at)),
+            None => (!matters(&name) && !more.contains(&name)).then_some((name, value)),
+        };
+        let mut variables: Vec<_> = base.into_iter().filter_map(mine).collect();
+        variables.append(&mut left);
         variables
     }
 }

@@ -5,4 +5,5 @@ print(os.environ['GREETING'], repr(os.environ['EMPTY']), os.getenv('NOTHING'))
 names = [name for name in os.environ if name != 'BGT_TREE']
 print(names)
 os.environ['MINE'] = '1'
-print(os.popen('echo $MINE $GREETING').read())
+with os.popen('echo $MINE $GREETING') as shell:
+    print(shell.read())
