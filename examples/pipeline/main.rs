@@ -77,7 +77,8 @@ async fn pipeline(bgt: &Orchestrator, asked: &Asked, folder: &Folder) -> Result 
 
     let all = loaded.loaded;
     while *copies.borrow_and_update() < all {
-        copies.changed().await.map_err(|_| "the copying was stopped")?;
+        let news = tokio::time::timeout(Duration::from_secs(15), copies.changed()).await;
+        news.map_err(|_| "nothing was copied for 15 s")?.map_err(|_| "the copying was stopped")?;
         let copied = *copies.borrow();
         println!("{:<12}{} {copied} of {all} orders", "warehouse", bar(copied as f64 / all as f64));
     }
