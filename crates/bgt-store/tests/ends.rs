@@ -4,7 +4,7 @@
 mod support;
 
 use std::future::Future;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use bgt_store::{
     Claim, FaultKind, JournalEntry, JournalStore, LeaseStore, NewHost, NewRun, Outcome, Page, RunFilter,
@@ -128,11 +128,16 @@ fn calls_that_are_begun_and_kept_do_not_hold_up_the_end() {
             })
             .collect();
         let mut nobody = Context::from_waker(Waker::noop());
-        for call in &mut kept {
-            let _ = call.as_mut().poll(&mut nobody);
-        }
-        tokio::time::timeout(HANG, store.close()).await.expect("the end");
+        // On a busy machine some are answered at once.
         let mut acknowledged = Vec::new();
+        kept.retain_mut(|call| match call.as_mut().poll(&mut nobody) {
+            Poll::Ready(answer) => {
+                acknowledged.push(answer.unwrap());
+                false
+            }
+            Poll::Pending => true,
+        });
+        tokio::time::timeout(HANG, store.close()).await.expect("the end");
         for call in kept {
             match call.await {
                 Ok(id) => acknowledged.push(id),

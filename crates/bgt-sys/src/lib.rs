@@ -46,6 +46,7 @@ mod boot;
 mod errors;
 mod exit;
 mod file;
+mod guard;
 mod lock;
 mod open;
 mod quote;
@@ -71,6 +72,7 @@ pub use exit::{Ended, Outcome, Usage};
 pub use file::{
     FileId, create_private, create_private_folder, file_id, path_from_bytes, real_path, sync_folder,
 };
+pub use guard::guard_orphans;
 pub use lock::FileLock;
 pub use open::open;
 pub use os::{Apart, Child, PipeReader, PipeWriter, is_executable, is_store_alias, signal_name, spawn};

@@ -5,6 +5,7 @@ mod boot;
 mod child;
 mod file;
 mod group;
+mod guard;
 #[cfg(target_os = "linux")]
 mod launch;
 #[cfg(target_os = "linux")]
@@ -28,6 +29,7 @@ pub(crate) use apart::{Knocks, kill, leave_session, own_program, start_apart, st
 pub(crate) use boot::{boot_id, since_boot};
 pub use child::Child;
 pub(crate) use file::{create_private, create_private_folder, file_id, path_from_bytes, sync_folder};
+pub(crate) use guard::guard_orphans;
 pub(crate) use lock::try_lock;
 pub use pipe::{PipeReader, PipeWriter};
 pub use spawn::spawn;

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use rustix::process::Pid;
 
-use super::group;
 use super::reaper;
 use super::strays::{Leader, Strays};
 use super::watch::{Look, Watch, look};
+use super::{group, guard};
 use crate::{Asked, Ended, Outcome, Signal, Usage};
 
 /// A program that heads a tree of its own.
@@ -36,6 +36,7 @@ impl Child {
         let mut child = Self { pid, watch: None, host_peak: peak_memory_of_host(), strays, reaped: false };
         // In this order: if the watch cannot be had, the child is dropped, and with it the program.
         child.watch = Some(Watch::new(pid)?);
+        guard::add(pid)?;
         Ok(child)
     }
 
@@ -172,10 +173,13 @@ impl Child {
     ///
     /// What the system said.
     pub fn reap(&mut self) -> io::Result<Option<Ended>> {
+        guard::remove(self.pid);
         let ended = wait4(self.pid, self.host_peak)?;
         if ended.is_some() {
             self.reaped = true;
             self.watch = None;
+        } else {
+            guard::add(self.pid)?;
         }
         Ok(ended)
     }
@@ -213,7 +217,9 @@ impl Child {
     }
 
     /// Lets descendants live, in place of [`kill`](Self::kill): after the end of the program itself, before it is reaped.
-    pub fn release(&mut self) {}
+    pub fn release(&mut self) {
+        guard::keep(self.strays.token());
+    }
 }
 
 impl Drop for Child {

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal};
 
 use super::strays::{Leader, Strays};
 use super::watch::{Look, Watch, look};
-use super::{child, group};
+use super::{child, group, guard};
 
 struct Dead {
     pid: Pid,
@@ -108,5 +108,6 @@ fn finish(pid: Pid) {
     if look(pid).is_ok_and(|look| look == Look::Zombie) {
         let _ = group::signal(pid, Signal::KILL);
     }
+    guard::remove(pid);
     let _ = child::wait4(pid, u64::MAX);
 }

@@ -4,9 +4,9 @@
 //! and by their chain of parents, as long as those live. Elsewhere nobody is found.
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::Strays;
+pub(super) use linux::{Strays, host_token};
 #[cfg(not(target_os = "linux"))]
-pub(super) use nobody::Strays;
+pub(super) use nobody::{Strays, host_token};
 
 /// Whose tree is searched.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +22,11 @@ pub(super) enum Leader {
 mod nobody {
     use super::Leader;
 
+    /// Nobody has tokens.
+    pub(in super::super) fn host_token() -> String {
+        String::new()
+    }
+
     #[derive(Debug, Default)]
     pub(in super::super) struct Strays;
 
@@ -32,6 +37,10 @@ mod nobody {
 
         pub(in super::super) fn marker(&self) -> Option<(&'static str, std::ffi::OsString)> {
             None
+        }
+
+        pub(in super::super) fn token(&self) -> &str {
+            ""
         }
 
         pub(in super::super) async fn find(&mut self, _leader: Leader) {}
@@ -96,6 +105,11 @@ mod linux {
         /// The same for a zygote, whose children put a token of their own in the place of this one.
         pub(in super::super) fn with_room() -> Self {
             Self { room: 16, ..Self::new() }
+        }
+
+        /// What its tree is known by.
+        pub(in super::super) fn token(&self) -> &str {
+            &self.token
         }
 
         /// The variable that the program is to have.
@@ -211,9 +225,14 @@ mod linux {
 
     /// Unique among all hosts of the machine and all that they start.
     fn token() -> String {
-        static HOST: OnceLock<u64> = OnceLock::new();
         static NEXT: AtomicU64 = AtomicU64::new(0);
+        format!("{}{:x}", host_token(), NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// What all tokens of this host begin with.
+    pub(in super::super) fn host_token() -> String {
+        static HOST: OnceLock<u64> = OnceLock::new();
         let host = HOST.get_or_init(|| RandomState::new().hash_one(std::process::id()));
-        format!("{host:016x}-{:x}", NEXT.fetch_add(1, Ordering::Relaxed))
+        format!("{host:016x}-")
     }
 }
