@@ -19,6 +19,8 @@
 //! **What is not.** A descendant that leaves the process group on purpose (a daemon) is looked for only when the run is
 //! stopped, and only on Linux; on Windows nobody leaves. A program that needs a terminal does not get one.
 //!
+//! Nor does anything but Windows end programs whose host was killed: [`guard_orphans`] does.
+//!
 //! **Neighbours.** To run a task, with deadlines and retries, use `bgt-simple`, which re-exports everything here.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -54,7 +56,7 @@ mod warm;
 
 pub use bgt_core::{CancelReason, Context, Error, ErrorKind, Polite, Stop, Task, TaskError};
 pub use bgt_sys::Usage;
-pub use bgt_sys::{FileId, file_id, path_from_bytes};
+pub use bgt_sys::{FileId, file_id, guard_orphans, path_from_bytes};
 pub use capture::{Capture, Captured};
 pub use command::{Background, Command};
 pub use error::{CommandError, StopHow};

@@ -95,7 +95,7 @@ fn nothing_survives_a_host_that_is_killed() {
     let nameless = format!("nameless {}", file("nameless").display());
     let host = host(&[tasks, vec![nameless]].concat());
     let mut trees: Vec<_> =
-        descendants.iter().map(|descendant| wait_for_pids(&file(descendant), 2, SOON)).collect();
+        descendants.iter().map(|descendant| wait_for_pids(file(descendant), 2, SOON)).collect();
     trees.push(read_pids(file("nameless")));
     let _ = host.kill();
     trees.iter().for_each(|tree| assert_gone(tree, SOON));
@@ -137,7 +137,7 @@ fn there_is_one_guard_which_is_replaced_and_leaves_no_trace() {
     let mut first = host(&[nameless, "without-guard".to_owned()]);
     let guard = guards(first.id());
     assert_eq!(guard.len(), 1);
-    let pids = read_pids(&pids);
+    let pids = read_pids(pids);
     let _ = first.kill();
     assert_gone(&pids, SOON);
     assert_gone(&guard, SOON);
