@@ -18,6 +18,13 @@ use rustix::process::{Pid, WaitOptions, waitpid};
 
 use super::strays;
 
+/// Who writes to a guard that is gone is told so, not ended.
+#[cfg(not(target_vendor = "apple"))]
+const QUIETLY: SendFlags = SendFlags::NOSIGNAL;
+/// There the socket itself says so.
+#[cfg(target_vendor = "apple")]
+const QUIETLY: SendFlags = SendFlags::empty();
+
 const SCRIPT: &str = include_str!("guard.sh");
 
 static IS_ON: AtomicBool = AtomicBool::new(false);
@@ -87,13 +94,15 @@ impl Guard {
     /// Tells the guard. One that is gone, or does not read any more, has another take its place, who is told everything.
     fn say(&mut self, words: &str) -> io::Result<()> {
         // Whole or not at all: there is room for thousands of them.
-        let told = self.line.as_ref().map(|line| send(line, words.as_bytes(), SendFlags::NOSIGNAL));
+        let told = self.line.as_ref().map(|line| send(line, words.as_bytes(), QUIETLY));
         if matches!(told, Some(Ok(sent)) if sent == words.len()) { Ok(()) } else { self.start() }
     }
 
     fn start(&mut self) -> io::Result<()> {
         self.end();
         let (ours, theirs) = UnixStream::pair()?;
+        #[cfg(target_vendor = "apple")]
+        rustix::net::sockopt::set_socket_nosigpipe(&ours, true)?;
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", SCRIPT, "bgt-orphan-guard", &strays::host_token()]);
         // A group of its own: what ends the host's group must not end it.
