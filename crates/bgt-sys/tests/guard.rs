@@ -5,7 +5,9 @@ mod support;
 
 use std::path::Path;
 
-use bgt_testkit::{Other, Scratch, alive, assert_gone, hear, read_pids, role, say, wait_for_pids};
+use bgt_testkit::{
+    Other, Scratch, alive, assert_gone, hear, read_pids, role, say, wait_for_pids, wait_until,
+};
 use support::{SOON, end, start};
 
 /// Starts what it is told to, each with its pids in a file of its own, and lives until it is killed or told to end.
@@ -35,7 +37,7 @@ async fn plays_the_host() {
                 std::fs::write(pid, format!("{}\n", running.last().unwrap().child.id())).unwrap();
             }
             ["without-guard"] => {
-                let guard = guards(std::process::id())[0];
+                let guard = guarded(std::process::id())[0];
                 kill(guard);
                 while !guards(std::process::id()).is_empty() {
                     tokio::task::yield_now().await;
@@ -58,17 +60,19 @@ fn kill(pid: u32) {
 
 /// The guards of a host that have not ended.
 fn guards(host: u32) -> Vec<u32> {
-    let threads = std::fs::read_dir(format!("/proc/{host}/task")).unwrap();
-    let of = |thread: std::io::Result<std::fs::DirEntry>| {
-        std::fs::read_to_string(thread.unwrap().path().join("children")).unwrap_or_default()
-    };
-    let children: String = threads.map(of).collect();
-    let children = children.split_whitespace().map(|pid| pid.parse().unwrap());
+    let pids =
+        std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().into_string().ok());
     let is_guard = |pid: &u32| {
-        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&line).contains("bgt-orphan-guard")
+        let read = |file| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        read("status").contains(&format!("\nPPid:\t{host}\n")) && read("cmdline").contains("bgt-orphan-guard")
     };
-    children.filter(is_guard).collect()
+    pids.filter_map(|pid| pid.parse().ok()).filter(is_guard).collect()
+}
+
+/// The same, when there is one: its command line is not there from the first moment on.
+fn guarded(host: u32) -> Vec<u32> {
+    assert!(wait_until(SOON, || !guards(host).is_empty()));
+    guards(host)
 }
 
 fn host(tasks: &[String]) -> Other {
@@ -135,7 +139,7 @@ fn there_is_one_guard_which_is_replaced_and_leaves_no_trace() {
     // Started before its guard is lost: the next one is told of it.
     let nameless = format!("nameless {}", pids.display());
     let mut first = host(&[nameless, "without-guard".to_owned()]);
-    let guard = guards(first.id());
+    let guard = guarded(first.id());
     assert_eq!(guard.len(), 1);
     let pids = read_pids(pids);
     let _ = first.kill();
@@ -143,7 +147,7 @@ fn there_is_one_guard_which_is_replaced_and_leaves_no_trace() {
     assert_gone(&guard, SOON);
 
     first = host(&["without-guard".to_owned()]);
-    let guard = guards(first.id());
+    let guard = guarded(first.id());
     first.say("end");
     assert_gone(&guard, SOON);
 }
