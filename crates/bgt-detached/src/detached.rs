@@ -87,7 +87,7 @@ impl Detached {
     ///
     /// As for [`detach`](Self::detach).
     pub async fn detach_all(&self, jobs: impl IntoIterator<Item = Job>) -> Result<Vec<RunId>> {
-        if self.host().closing() != Closing::No {
+        if self.host().closing() >= Closing::Draining {
             return Err(DetachedError::Closed);
         }
         let mut runs = Vec::new();
@@ -221,10 +221,10 @@ impl Detached {
         &self.host().folder
     }
 
-    /// Accepts nothing more and takes nothing on; what is at work goes on. The first half of a [`shutdown`](Self::shutdown), for
-    /// a host that has other things to end before that.
-    pub fn close(&self) {
-        self.host().close(Closing::Draining);
+    /// Takes nothing on from now on: what is at work goes on, and what is accepted waits for the next host. For one that is about
+    /// to [shut down](Self::shutdown), and has other things to end before that, which may still hand something over.
+    pub fn rest(&self) {
+        self.host().close(Closing::Full);
     }
 
     /// Hands over and ends, until this time is over at the latest. Nothing durable is lost by it.

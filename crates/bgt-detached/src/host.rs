@@ -65,6 +65,8 @@ pub(crate) struct Host {
 pub(crate) enum Closing {
     #[default]
     No,
+    /// Takes nothing on; accepts still.
+    Full,
     /// Takes nothing on, brings what it has to an end.
     Draining,
     /// Lets go of everything.

@@ -6,6 +6,8 @@
 mod recommendation;
 mod requirements;
 #[cfg(test)]
+mod scenarios;
+#[cfg(test)]
 mod tests;
 
 use bgt_core::Pattern;

@@ -57,7 +57,8 @@ impl Orchestrator {
     /// Stops everything, in order, within this time:
     ///
     /// 1. Nothing new starts, by any door: runs are cancelled before they begin, also those that were made before and are awaited
-    ///    only now; schedules fire no more, batches start no more of their tasks, and detached runs wait for the next host.
+    ///    only now; schedules fire no more, batches start no more of their tasks, and what is detached is accepted and waits for
+    ///    the next host.
     /// 2. What is at work comes to its end, or is asked to stop, as [`AtShutdown`](crate::AtShutdown) says for its pattern. After
     ///    four tenths of the time all of it is asked, and after seven tenths ended by force.
     /// 3. Pools are drained, once nothing is left that may call them.
@@ -134,7 +135,7 @@ impl Orchestrator {
         drop(self.scheduler.stop(bgt_periodic::Running::Finish, Duration::ZERO));
         #[cfg(feature = "detached")]
         if let Some(detached) = &self.detached {
-            detached.close();
+            detached.rest();
         }
     }
 

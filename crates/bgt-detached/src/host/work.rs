@@ -55,7 +55,7 @@ pub(super) fn begin(host: &Arc<Host>, held: Held, how: How) {
     host.working().insert(held.run.id, working.clone());
     // After that: who closes first and looks then, or finds it in the table.
     match host.closing() {
-        Closing::No => {}
+        Closing::No | Closing::Full => {}
         Closing::Draining => {
             working.cancel.cancel_because(CancelReason::Shutdown);
             working.hand_over();
