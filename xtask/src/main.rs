@@ -9,6 +9,7 @@ mod ci;
 mod doc;
 mod finding;
 mod markdown;
+mod matrix;
 mod rust_source;
 mod shell;
 mod test;
@@ -28,7 +29,8 @@ struct Command {
     run: fn(&Args) -> Result,
 }
 
-const COMMANDS: &[Command] = &[test::COMMAND, tidy::COMMAND, doc::COMMAND, bench::COMMAND, ci::COMMAND];
+const COMMANDS: &[Command] =
+    &[test::COMMAND, tidy::COMMAND, doc::COMMAND, bench::COMMAND, matrix::COMMAND, ci::COMMAND];
 
 fn main() -> ExitCode {
     match dispatch() {
