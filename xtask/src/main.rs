@@ -12,6 +12,7 @@ mod markdown;
 mod matrix;
 mod rust_source;
 mod shell;
+mod soak;
 mod test;
 mod tidy;
 mod workspace;
@@ -29,8 +30,15 @@ struct Command {
     run: fn(&Args) -> Result,
 }
 
-const COMMANDS: &[Command] =
-    &[test::COMMAND, tidy::COMMAND, doc::COMMAND, bench::COMMAND, matrix::COMMAND, ci::COMMAND];
+const COMMANDS: &[Command] = &[
+    test::COMMAND,
+    tidy::COMMAND,
+    doc::COMMAND,
+    bench::COMMAND,
+    matrix::COMMAND,
+    soak::COMMAND,
+    ci::COMMAND,
+];
 
 fn main() -> ExitCode {
     match dispatch() {
