@@ -21,6 +21,7 @@ pub mod periodic;
 pub mod pool;
 mod rivals;
 mod rounds;
+pub mod soak;
 pub mod spawn;
 pub mod store;
 pub mod streaming;

@@ -11,8 +11,10 @@ mod doc;
 mod features;
 mod finding;
 mod markdown;
+mod matrix;
 mod rust_source;
 mod shell;
+mod soak;
 mod test;
 mod tidy;
 mod workspace;
@@ -37,6 +39,8 @@ const COMMANDS: &[Command] = &[
     bench::COMMAND,
     features::COMMAND,
     coverage::COMMAND,
+    matrix::COMMAND,
+    soak::COMMAND,
     ci::COMMAND,
 ];
 

@@ -2,31 +2,47 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 
 use super::commands::judged;
 use crate::finding::Finding;
+use crate::shell;
 use crate::workspace::{Package, Workspace};
-use crate::{Result, shell};
 
-pub(super) fn check(root: &Path, workspace: &Workspace) -> Result<Vec<Finding>> {
-    let mut findings = Vec::new();
+pub(super) fn check(root: &Path, workspace: &Workspace) -> Vec<Finding> {
+    let judge = |mut choice: Choice| {
+        let what_to_do = "make the crate compile with these features";
+        judged(&mut choice.command, &choice.manifest, what_to_do)
+    };
+    commands(root, workspace).into_iter().flat_map(judge).collect()
+}
+
+/// One crate with one choice of its features.
+pub(crate) struct Choice {
+    /// The crate's name, then its features in brackets.
+    pub(crate) name: String,
+    manifest: String,
+    /// Compiles it; a warning is a failure.
+    pub(crate) command: Command,
+}
+
+/// Every published crate with each choice of features that makes a difference.
+pub(crate) fn commands(root: &Path, workspace: &Workspace) -> Vec<Choice> {
+    let mut all = Vec::new();
     for package in workspace.published() {
         for features in choices(package) {
             // Clippy rather than check: it sees all that check sees, and can refuse the warnings of this crate alone.
-            let mut cargo = shell::cargo(root);
-            cargo.args(["clippy", "--quiet", "--no-deps", "-p", &package.name, "--no-default-features"]);
+            let mut command = shell::cargo(root);
+            command.args(["clippy", "--quiet", "--no-deps", "-p", &package.name, "--no-default-features"]);
             if !features.is_empty() {
-                cargo.args(["--features", &features]);
+                command.args(["--features", &features]);
             }
-            cargo.args(["--", "-D", "warnings"]);
-            findings.extend(judged(
-                &mut cargo,
-                &package.manifest(),
-                "make the crate compile with these features",
-            ));
+            command.args(["--", "-D", "warnings"]);
+            let name = format!("{} [{}]", package.name, if features.is_empty() { "none" } else { &features });
+            all.push(Choice { name, manifest: package.manifest(), command });
         }
     }
-    Ok(findings)
+    all
 }
 
 /// None, each feature, all; where two turn on the same, only the first.

@@ -1,0 +1,34 @@
+//! The process that does the detached work, which is killed and replaced.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bgt_detached::{Builder, Context, TaskError};
+use bgt_testkit::{Ledger, hear, say};
+
+use crate::Result;
+
+/// The function that hosts offer: it says in the ledger that it is done.
+pub(super) const WORK: &str = "work";
+const LEASE: Duration = Duration::from_millis(500);
+
+/// Works on the runs in this folder until it is killed, or nobody is there who could tell it to end.
+pub(super) async fn play(folder: &Path) -> Result {
+    let work = |cx: Context, (ledger, key, pause, fails): (String, String, u64, bool)| async move {
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(pause)) => {}
+            _ = cx.cancelled() => cx.check()?,
+        }
+        if fails && cx.attempt() == 1 {
+            return Err(TaskError::msg("the first time it fails"));
+        }
+        Ledger::at(ledger).append(&format!("{key} done"));
+        Ok(())
+    };
+    let builder = Builder::new().lease(LEASE).function(WORK, work);
+    let host = builder.open(folder.join("runs.db")).await?;
+    say("up");
+    tokio::task::spawn_blocking(|| while hear().is_some() {}).await?;
+    host.shutdown(Duration::from_secs(60)).await;
+    Ok(())
+}
