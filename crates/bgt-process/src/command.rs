@@ -9,7 +9,7 @@ use bgt_core::{Polite, Stop};
 
 use crate::environment::Environment;
 use crate::secret::Word;
-use crate::{Capture, Exit, Redirect, Secret, Stdin};
+use crate::{Capture, Encoding, Exit, Redirect, Secret, Stdin};
 
 /// A program or script with its arguments, environment, streams and stop policy: a [`Task`](bgt_core::Task) whose
 /// output is an [`Output`](crate::Output).
@@ -58,6 +58,7 @@ pub struct Command {
     pub(crate) stderr: Redirect,
     pub(crate) combined: bool,
     pub(crate) capture: Capture,
+    pub(crate) encoding: Encoding,
     pub(crate) stop: Stop,
     pub(crate) background: Background,
     pub(crate) accept: Accept,
@@ -147,6 +148,7 @@ impl Command {
             stderr: Redirect::Capture,
             combined: false,
             capture: Capture::default(),
+            encoding: Encoding::Utf8,
             stop: Stop::default(),
             background: Background::Kill,
             accept: Accept::Codes(vec![0]),
@@ -246,6 +248,21 @@ impl Command {
         self
     }
 
+    /// Sets how its captured output is text; UTF-8 without this. It is for [`Captured::text`](crate::Captured::text) and
+    /// the tails in errors alone: bytes, files and live output stay as they are.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bgt_process::{Command, Encoding};
+    ///
+    /// let tasks = Command::new("tasklist").encoding(Encoding::Console);
+    /// ```
+    pub fn encoding(mut self, encoding: Encoding) -> Self {
+        self.encoding = encoding;
+        self
+    }
+
     /// Sets how the program is stopped.
     pub fn stop(mut self, stop: Stop) -> Self {
         self.stop = stop;
@@ -322,6 +339,7 @@ impl fmt::Debug for Command {
             .field("stderr", &self.stderr)
             .field("combined", &self.combined)
             .field("capture", &self.capture)
+            .field("encoding", &self.encoding)
             .field("stop", &self.stop)
             .finish_non_exhaustive()
     }

@@ -27,6 +27,7 @@
 
 mod capture;
 mod command;
+mod encoding;
 mod environment;
 mod error;
 mod exit;
@@ -59,6 +60,7 @@ pub use bgt_sys::Usage;
 pub use bgt_sys::{FileId, file_id, guard_orphans, path_from_bytes};
 pub use capture::{Capture, Captured};
 pub use command::{Background, Command};
+pub use encoding::Encoding;
 pub use error::{CommandError, StopHow};
 pub use exit::Exit;
 #[cfg(feature = "json")]

@@ -17,7 +17,7 @@ use crate::feed::Feed;
 use crate::push::Push;
 use crate::stopping::{How, Phase, from_now};
 use crate::stream::Stream;
-use crate::{Command, CommandError, Exit, Output};
+use crate::{Command, CommandError, Encoding, Exit, Output};
 
 /// How long to wait for output after everything of ours was killed: what is in the pipes is there at once.
 const LAST_LOOK: Duration = Duration::from_millis(100);
@@ -29,6 +29,7 @@ pub(crate) struct Running<'a> {
     cx: &'a Context,
     pub(crate) stop: &'a Stop,
     background: Background,
+    encoding: Encoding,
     pub(crate) child: Child,
     stdout: Stream,
     stderr: Stream,
@@ -50,6 +51,7 @@ impl<'a> Running<'a> {
             cx,
             stop: &command.stop,
             background: command.background,
+            encoding: command.encoding,
             child,
             stdout: Stream::new(Source::Stdout, stdout, command.capture),
             stderr: Stream::new(Source::Stderr, stderr, command.capture),
@@ -191,8 +193,8 @@ impl<'a> Running<'a> {
         }
         Ok(Output {
             exit: Exit::from(ended.outcome),
-            stdout: self.stdout.collected.finish(),
-            stderr: self.stderr.collected.finish(),
+            stdout: self.stdout.collected.finish().encoded_as(self.encoding),
+            stderr: self.stderr.collected.finish().encoded_as(self.encoding),
             usage: ended.usage,
             leaked: !stopped && (descendants || held),
             pid,

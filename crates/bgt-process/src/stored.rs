@@ -15,7 +15,7 @@ use crate::command::{Accept, Program};
 use crate::environment::{Environment, RESERVED};
 use crate::prepare::absolute;
 use crate::secret::Word;
-use crate::{Background, Capture, Command, CommandError, Redirect, Secret, Stdin};
+use crate::{Background, Capture, Command, CommandError, Encoding, Redirect, Secret, Stdin};
 
 /// A [`Command`] that can be serialised, and run later by another process: the program as an absolute path, its folder,
 /// and all the variables of its environment, so that nothing depends on who runs it.
@@ -54,6 +54,8 @@ pub struct StoredCommand {
     #[serde(default)]
     combined: bool,
     capture: (usize, usize),
+    #[serde(default, skip_serializing_if = "is_utf8")]
+    encoding: Encoding,
     stop: Stop,
     #[serde(default)]
     keep_background: bool,
@@ -136,6 +138,7 @@ impl Command {
             stderr: target("stderr", &self.stderr)?,
             combined: self.combined,
             capture: self.capture.parts(),
+            encoding: self.encoding,
             stop: self.stop.clone(),
             keep_background: self.background == Background::Keep,
             ok_exits: match &self.accept {
@@ -207,6 +210,7 @@ impl StoredCommand {
             stderr: self.stderr.into(),
             combined: self.combined,
             capture: Capture::new(self.capture.0, self.capture.1),
+            encoding: self.encoding,
             stop: self.stop,
             background: if self.keep_background { Background::Keep } else { Background::Kill },
             accept: self.ok_exits.map_or(Accept::Any, Accept::Codes),
@@ -238,6 +242,10 @@ fn target(stream: &'static str, to: &Redirect) -> Result<Target, CommandError> {
 
 fn not_storable(stream: &'static str, why: &'static str) -> CommandError {
     CommandError::NotStorable { stream, why }
+}
+
+fn is_utf8(encoding: &Encoding) -> bool {
+    *encoding == Encoding::Utf8
 }
 
 fn path(text: Text) -> PathBuf {
@@ -345,6 +353,7 @@ mod tests {
             .stderr(Redirect::append("log"))
             .combine_output()
             .capture(Capture::new(1, 2))
+            .encoding(Encoding::Console)
             .stop(Stop::at_once())
             .background(Background::Keep)
             .ok_exits([0, 3]);
