@@ -172,20 +172,22 @@ impl<'a> Running<'a> {
     pub(crate) async fn finish(mut self, stopped: bool) -> Result<Output, CommandError> {
         let pid = self.child.id();
         let keep = self.background == Background::Keep && !stopped;
+        if self.background == Background::Search && !stopped {
+            // While those are there who may be the parents of those that have left.
+            self.child.find_strays().await;
+        }
         if keep {
             self.child.release();
         } else {
             self.kill();
         }
-        let search = !keep && (stopped || self.child.needs_search());
-        if search {
-            self.child.kill_strays().await;
-        }
+        let search = !keep && (stopped || self.background == Background::Search || self.child.needs_search());
+        let strays = search && self.child.kill_strays().await;
         // It has ended, so this answers.
         let ended =
             self.child.reap().and_then(|ended| ended.ok_or_else(|| std::io::ErrorKind::WouldBlock.into()));
         let ended = ended.map_err(|source| CommandError::Supervision { pid, source })?;
-        let descendants = !stopped && self.child.had_descendants();
+        let descendants = !stopped && (strays || self.child.had_descendants());
         self.last_look(if keep { Duration::ZERO } else { LAST_LOOK }).await;
         let held = !self.output_is_over();
         if (descendants && !keep || search) && !self.child.tree_ended(LAST_LOOK * 5).await {

@@ -59,6 +59,8 @@ pub struct StoredCommand {
     stop: Stop,
     #[serde(default)]
     keep_background: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    search_background: bool,
     /// The exit codes that are a success; any if absent.
     ok_exits: Option<Vec<i32>>,
     #[serde(default)]
@@ -141,6 +143,7 @@ impl Command {
             encoding: self.encoding,
             stop: self.stop.clone(),
             keep_background: self.background == Background::Keep,
+            search_background: self.background == Background::Search,
             ok_exits: match &self.accept {
                 Accept::Any => None,
                 Accept::Codes(codes) => Some(codes.clone()),
@@ -212,7 +215,11 @@ impl StoredCommand {
             capture: Capture::new(self.capture.0, self.capture.1),
             encoding: self.encoding,
             stop: self.stop,
-            background: if self.keep_background { Background::Keep } else { Background::Kill },
+            background: match (self.keep_background, self.search_background) {
+                (true, _) => Background::Keep,
+                (false, true) => Background::Search,
+                (false, false) => Background::Kill,
+            },
             accept: self.ok_exits.map_or(Accept::Any, Accept::Codes),
             console_window: self.console_window,
             name: Some(self.name),
@@ -242,6 +249,11 @@ fn target(stream: &'static str, to: &Redirect) -> Result<Target, CommandError> {
 
 fn not_storable(stream: &'static str, why: &'static str) -> CommandError {
     CommandError::NotStorable { stream, why }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 fn is_utf8(encoding: &Encoding) -> bool {
@@ -355,8 +367,13 @@ mod tests {
             .capture(Capture::new(1, 2))
             .encoding(Encoding::Console)
             .stop(Stop::at_once())
-            .background(Background::Keep)
             .ok_exits([0, 3]);
+        for background in [Background::Kill, Background::Search, Background::Keep] {
+            let command = command.clone().background(background);
+            let stored: StoredCommand = serde_json::from_str(&text(&command).await).unwrap();
+            assert_eq!(stored.into_command().background, background);
+        }
+        let command = command.background(Background::Keep);
         let stored: StoredCommand = serde_json::from_str(&text(&command).await).unwrap();
         let again = stored.into_command();
         let folder = std::env::current_dir().unwrap();

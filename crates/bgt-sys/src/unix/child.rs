@@ -150,8 +150,8 @@ impl Child {
         Some(if look.is_ok_and(|look| look == Look::Taken) { Leader::Taken } else { Leader::Held(self.pid) })
     }
 
-    /// Kills the descendants that have left the tree, those remembered and those found now, in bounded rounds. Has no
-    /// effect after [`reap`](Self::reap).
+    /// Kills the descendants that have left the tree, those remembered and those found now, in bounded rounds. Says whether
+    /// there were any. Has no effect after [`reap`](Self::reap).
     ///
     /// # Cancel safety
     ///
@@ -160,10 +160,11 @@ impl Child {
     /// # Platform-specific behavior
     ///
     /// As for [`find_strays`](Self::find_strays).
-    pub async fn kill_strays(&mut self) {
+    pub async fn kill_strays(&mut self) -> bool {
         if let Some(leader) = self.leader() {
             self.strays.kill(leader).await;
         }
+        self.strays.were_there()
     }
 
     /// Takes the exit status of a program that has ended; `None` while it has not. From then on the number may be

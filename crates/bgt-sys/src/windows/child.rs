@@ -111,8 +111,10 @@ impl Child {
         false
     }
 
-    /// Does nothing: nobody leaves a job. See the Unix side.
-    pub async fn kill_strays(&mut self) {}
+    /// Does nothing, and finds nobody: nobody leaves a job. See the Unix side.
+    pub async fn kill_strays(&mut self) -> bool {
+        false
+    }
 
     /// Takes the exit status of a program that has ended; `None` while it has not.
     ///
