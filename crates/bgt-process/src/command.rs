@@ -9,7 +9,7 @@ use bgt_core::{Polite, Stop};
 
 use crate::environment::Environment;
 use crate::secret::Word;
-use crate::{Capture, Encoding, Exit, Redirect, Secret, Stdin};
+use crate::{Capture, Encoding, Exit, Priority, Redirect, Secret, Stdin};
 
 /// A program or script with its arguments, environment, streams and stop policy: a [`Task`](bgt_core::Task) whose
 /// output is an [`Output`](crate::Output).
@@ -63,6 +63,7 @@ pub struct Command {
     pub(crate) background: Background,
     pub(crate) accept: Accept,
     pub(crate) console_window: bool,
+    pub(crate) priority: Priority,
     pub(crate) name: Option<String>,
 }
 
@@ -159,6 +160,7 @@ impl Command {
             background: Background::Kill,
             accept: Accept::Codes(vec![0]),
             console_window: false,
+            priority: Priority::Normal,
             name: None,
         }
     }
@@ -319,6 +321,26 @@ impl Command {
         self
     }
 
+    /// Has the program, and what it starts, stand back behind others when all want the processor.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// - Windows: by the priority class: below normal, or idle. From its first instruction on.
+    /// - Unix: by `nice`: 10 more than the host's, or 19, set as soon as it has started: its first microseconds have the
+    ///   host's. A program that runs as another user (setuid) refuses it, and is not started.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bgt_process::{Command, Priority};
+    ///
+    /// let encode = Command::new("ffmpeg").args(["-i", "in.mov", "out.mp4"]).priority(Priority::Idle);
+    /// ```
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
+        self
+    }
+
     /// Sets the name under which runs are listed; the file name of program or script without this.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
@@ -347,6 +369,7 @@ impl fmt::Debug for Command {
             .field("capture", &self.capture)
             .field("encoding", &self.encoding)
             .field("stop", &self.stop)
+            .field("priority", &self.priority)
             .finish_non_exhaustive()
     }
 }

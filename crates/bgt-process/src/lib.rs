@@ -57,8 +57,8 @@ mod task;
 mod warm;
 
 pub use bgt_core::{CancelReason, Context, Error, ErrorKind, Polite, Stop, Task, TaskError};
-pub use bgt_sys::Usage;
 pub use bgt_sys::{FileId, file_id, guard_orphans, path_from_bytes};
+pub use bgt_sys::{Priority, Usage};
 pub use capture::{Capture, Captured};
 pub use command::{Background, Command};
 pub use encoding::Encoding;

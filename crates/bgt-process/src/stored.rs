@@ -15,7 +15,7 @@ use crate::command::{Accept, Program};
 use crate::environment::{Environment, RESERVED};
 use crate::prepare::absolute;
 use crate::secret::Word;
-use crate::{Background, Capture, Command, CommandError, Encoding, Redirect, Secret, Stdin};
+use crate::{Background, Capture, Command, CommandError, Encoding, Priority, Redirect, Secret, Stdin};
 
 /// A [`Command`] that can be serialised, and run later by another process: the program as an absolute path, its folder,
 /// and all the variables of its environment, so that nothing depends on who runs it.
@@ -65,6 +65,18 @@ pub struct StoredCommand {
     ok_exits: Option<Vec<i32>>,
     #[serde(default)]
     console_window: bool,
+    #[serde(default, skip_serializing_if = "Back::is_normal")]
+    priority: Back,
+}
+
+/// A [`Priority`].
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Back {
+    #[default]
+    Normal,
+    Low,
+    Idle,
 }
 
 /// Text for people where it is Unicode; what the system has in other cases.
@@ -149,6 +161,11 @@ impl Command {
                 Accept::Codes(codes) => Some(codes.clone()),
             },
             console_window: self.console_window,
+            priority: match self.priority {
+                Priority::Low => Back::Low,
+                Priority::Idle => Back::Idle,
+                _ => Back::Normal,
+            },
         })
     }
 
@@ -222,6 +239,11 @@ impl StoredCommand {
             },
             accept: self.ok_exits.map_or(Accept::Any, Accept::Codes),
             console_window: self.console_window,
+            priority: match self.priority {
+                Back::Normal => Priority::Normal,
+                Back::Low => Priority::Low,
+                Back::Idle => Priority::Idle,
+            },
             name: Some(self.name),
         }
     }
@@ -267,6 +289,13 @@ fn path(text: Text) -> PathBuf {
 impl Input {
     fn is_null(&self) -> bool {
         matches!(self, Self::Null)
+    }
+}
+
+impl Back {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    fn is_normal(&self) -> bool {
+        matches!(self, Self::Normal)
     }
 }
 
@@ -366,12 +395,18 @@ mod tests {
             .combine_output()
             .capture(Capture::new(1, 2))
             .encoding(Encoding::Console)
+            .priority(Priority::Idle)
             .stop(Stop::at_once())
             .ok_exits([0, 3]);
         for background in [Background::Kill, Background::Search, Background::Keep] {
             let command = command.clone().background(background);
             let stored: StoredCommand = serde_json::from_str(&text(&command).await).unwrap();
             assert_eq!(stored.into_command().background, background);
+        }
+        for priority in [Priority::Normal, Priority::Low, Priority::Idle] {
+            let command = command.clone().priority(priority);
+            let stored: StoredCommand = serde_json::from_str(&text(&command).await).unwrap();
+            assert_eq!(stored.into_command().priority, priority);
         }
         let command = command.background(Background::Keep);
         let stored: StoredCommand = serde_json::from_str(&text(&command).await).unwrap();

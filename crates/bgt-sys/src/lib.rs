@@ -78,7 +78,7 @@ pub use lock::FileLock;
 pub use open::open;
 pub use os::{Apart, Child, PipeReader, PipeWriter, is_executable, is_store_alias, signal_name, spawn};
 pub use quote::quote;
-pub use stdio::{Asked, Input, Output, Signal, SpawnOptions, Spawned};
+pub use stdio::{Asked, Input, Output, Priority, Signal, SpawnOptions, Spawned};
 pub use text::{CodePage, decode};
 pub use timer::{Timer, steady};
 pub use variable::variable_key;

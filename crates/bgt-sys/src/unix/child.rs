@@ -9,8 +9,8 @@ use rustix::process::Pid;
 use super::reaper;
 use super::strays::{Leader, Strays};
 use super::watch::{Look, Watch, look};
-use super::{group, guard};
-use crate::{Asked, Ended, Outcome, Signal, Usage};
+use super::{group, guard, priority};
+use crate::{Asked, Ended, Outcome, Priority, Signal, Usage};
 
 /// A program that heads a tree of its own.
 ///
@@ -60,6 +60,22 @@ impl Child {
             Some(watch) => watch.ended(self.pid).await,
             None => Ok(()),
         }
+    }
+
+    /// Has the whole tree stand back behind others.
+    ///
+    /// # Errors
+    ///
+    /// What the system said.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// By `nice`: 10 more than the host's, or 19. A program that runs as another user refuses it.
+    pub fn set_priority(&self, priority: Priority) -> io::Result<()> {
+        if self.reaped || priority == Priority::Normal {
+            return Ok(());
+        }
+        priority::lower(self.pid, priority)
     }
 
     /// Asks the whole tree to end.

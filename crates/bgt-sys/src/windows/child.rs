@@ -6,12 +6,14 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use windows_sys::Win32::System::ProcessStatus::{K32GetProcessMemoryInfo, PROCESS_MEMORY_COUNTERS};
-use windows_sys::Win32::System::Threading::GetExitCodeProcess;
+use windows_sys::Win32::System::Threading::{
+    BELOW_NORMAL_PRIORITY_CLASS, GetExitCodeProcess, IDLE_PRIORITY_CLASS, SetPriorityClass,
+};
 
 use super::job::Job;
 use super::wait::{Wait, has_ended};
 use super::{checked, console};
-use crate::{Asked, Ended, Outcome, Signal, Usage};
+use crate::{Asked, Ended, Outcome, Priority, Signal, Usage};
 
 /// A program that heads a tree of its own.
 ///
@@ -65,6 +67,26 @@ impl Child {
             wait.ended().await;
         }
         Ok(())
+    }
+
+    /// Has the whole tree stand back behind others.
+    ///
+    /// # Errors
+    ///
+    /// What the system said.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// By the priority class of the program, which what it starts from then on inherits.
+    pub fn set_priority(&self, priority: Priority) -> io::Result<()> {
+        let class = match priority {
+            Priority::Normal => return Ok(()),
+            Priority::Low => BELOW_NORMAL_PRIORITY_CLASS,
+            Priority::Idle => IDLE_PRIORITY_CLASS,
+        };
+        // SAFETY: the handle is open.
+        checked(unsafe { SetPriorityClass(self.process.as_raw_handle(), class) })
+            .map_err(|error| io::Error::other(format!("its priority cannot be set: {error}")))
     }
 
     /// Asks the whole tree to end: by Ctrl-Break, whatever the signal, if it shares a console with its host.

@@ -99,6 +99,7 @@ pub(crate) const VERBS: &[Verb] = &[
     verb("echo-args", "REST...", "all further arguments, each as a line of hexadecimal digits (UTF-8)", host::echo_args),
     verb("env", "NAME", "the variable's value, or `<unset>`", host::env),
     verb("env-all", "", "every variable as hex=hex, sorted", host::env_all),
+    verb("priority", "", "Unix: the own niceness; Windows: `normal`, `low` or `idle`", host::priority),
     verb("cwd", "", "the current folder", host::cwd),
     verb("first-only", "PATH", "create this file and go on; hang where it is there already", host::first_only),
     verb("touch", "PATH", "create this file", host::touch),

@@ -33,6 +33,11 @@ pub(super) fn env_all(_: &mut State, _: &[OsString]) -> Result<(), Trouble> {
     Ok(())
 }
 
+pub(super) fn priority(_: &mut State, _: &[OsString]) -> Result<(), Trouble> {
+    line_to(Stream::Out, crate::sys::priority()?.as_ref());
+    Ok(())
+}
+
 pub(super) fn cwd(_: &mut State, _: &[OsString]) -> Result<(), Trouble> {
     line_to(Stream::Out, std::env::current_dir()?.as_os_str());
     Ok(())
