@@ -154,7 +154,7 @@ async fn background_search_finds_those_who_have_left_after_a_normal_end_too() {
     let mut sentinel = Sentinel::start();
     let scratch = Scratch::new();
     for (n, leaver) in [&["daemon", "60"][..], &["own-group-grandchild", "60"]].into_iter().enumerate() {
-        let pids = scratch.path(&n.to_string());
+        let pids = scratch.path(n.to_string());
         let verbs = [leaver, &["then", "exit", "3"]].concat();
         let command = bad_with_pids(&pids, &verbs).stop(quick()).ok_exits([3]);
         let output = timeout(HANG, run(command.background(Background::Search))).await.unwrap().unwrap();
