@@ -178,7 +178,7 @@ mod narrow {
         let stopped = timeout(HANG, run(shell(habit)).deadline(Duration::from_millis(500))).await;
         let error = stopped.expect("a hang").unwrap_err();
         assert_eq!(error.kind(), bgt_core::ErrorKind::TimedOut, "{error:?}");
-        let leaver = "sleep 60 & echo $! >leaver";
+        let leaver = "sleep 60 >/dev/null 2>&1 & echo $! >leaver";
         let output = timeout(HANG, run(shell(leaver))).await.expect("a hang").unwrap();
         assert!(output.leaked);
         say("done");
