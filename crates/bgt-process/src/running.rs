@@ -138,6 +138,10 @@ impl<'a> Running<'a> {
                 // thread that waits for the others.
                 () = at(self.drain_until), if pushed => {}
             }
+            if let Some(source) = self.stdout.cut_off.take().or_else(|| self.stderr.cut_off.take()) {
+                // Not to be taken for the end of the output, which nobody can know.
+                return Err(CommandError::Supervision { pid: self.child.id(), source });
+            }
             if let (Some((source, bytes)), Some(sink)) = (read, &self.sink) {
                 push = Some(Push::new(sink, source, bytes));
             }
