@@ -40,10 +40,6 @@ mod linux {
         String::from_utf8_lossy(&line).replace('\0', " ").trim_end().to_owned()
     }
 
-    pub(crate) fn thread_count() -> Option<usize> {
-        threads()
-    }
-
     pub(crate) fn threads() -> Option<usize> {
         let status = fs::read_to_string("/proc/self/status").ok()?;
         status.lines().find_map(|line| line.strip_prefix("Threads:"))?.trim().parse().ok()
@@ -100,4 +96,8 @@ mod other {
     pub(crate) fn zombies() -> Option<usize> {
         None
     }
+}
+
+pub(crate) fn thread_count() -> Option<usize> {
+    threads()
 }
