@@ -321,13 +321,16 @@ impl Command {
         self
     }
 
-    /// Has the program, and what it starts, stand back behind others when all want the processor.
+    /// Has the program, and what it starts, stand back behind others when all want the processor. Nobody is ever brought
+    /// forward: where the host stands back already, or the program by itself, that stays as it is.
     ///
     /// # Platform-specific behavior
     ///
     /// - Windows: by the priority class: below normal, or idle. From its first instruction on.
     /// - Unix: by `nice`: 10 more than the host's, or 19, set as soon as it has started: its first microseconds have the
-    ///   host's. A program that runs as another user (setuid) refuses it, and is not started.
+    ///   host's. A program that runs as another user (setuid, `sudo`) cannot be told: the run fails, and the program is
+    ///   killed in its first microseconds. On Linux with autogroups, as most desktops have them, `nice` counts among the
+    ///   programs of one session only.
     ///
     /// # Examples
     ///

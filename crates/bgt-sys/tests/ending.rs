@@ -2,8 +2,8 @@
 
 mod support;
 
-use bgt_sys::{Asked, Outcome, Signal, SpawnOptions};
-use support::{end, exit_code, ready, soon, start};
+use bgt_sys::{Asked, Input, Outcome, Priority, Signal, SpawnOptions};
+use support::{end, exit_code, ready, soon, start, start_with, text, write_all};
 
 #[tokio::test]
 async fn the_exit_code_is_exact() {
@@ -50,6 +50,23 @@ async fn a_wait_that_was_cancelled_loses_no_end() {
     }
     spawned.child.kill().expect("it can be killed");
     end(&mut spawned.child).await;
+}
+
+#[tokio::test]
+async fn who_stands_back_is_not_brought_forward() {
+    // Told once more while it waits, and before it looks.
+    let back = SpawnOptions { stdin: Input::Pipe, priority: Priority::Idle, ..SpawnOptions::default() };
+    let mut spawned = start_with(&["read-some", "1", "then", "priority"], back);
+    spawned.child.set_priority(Priority::Low).expect("it is there");
+    write_all(spawned.stdin.as_ref().expect("a pipe"), b"x").await.expect("it reads");
+    let told = text(spawned.stdout.as_ref().expect("a pipe")).await;
+    assert_eq!(told.trim(), if cfg!(windows) { "idle" } else { "19" });
+    assert_eq!(exit_code(&mut spawned.child).await, 0);
+    // One that has ended cannot be told, and need not be.
+    let mut spawned = start(&["exit", "0"]);
+    soon(spawned.child.ended()).await.expect("the end is seen");
+    spawned.child.set_priority(Priority::Idle).expect("nothing to do");
+    assert_eq!(exit_code(&mut spawned.child).await, 0);
 }
 
 #[tokio::test]

@@ -70,7 +70,8 @@ impl Child {
     ///
     /// # Platform-specific behavior
     ///
-    /// By `nice`: 10 more than the host's, or 19. A program that runs as another user refuses it.
+    /// By `nice`: 10 more than the host's, or 19; one that stands back as far by itself is left as it is. A program that
+    /// runs as another user refuses it.
     pub fn set_priority(&self, priority: Priority) -> io::Result<()> {
         if self.reaped || priority == Priority::Normal {
             return Ok(());

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use windows_sys::Win32::System::ProcessStatus::{K32GetProcessMemoryInfo, PROCESS_MEMORY_COUNTERS};
 use windows_sys::Win32::System::Threading::{
-    BELOW_NORMAL_PRIORITY_CLASS, GetExitCodeProcess, IDLE_PRIORITY_CLASS, SetPriorityClass,
+    BELOW_NORMAL_PRIORITY_CLASS, GetExitCodeProcess, GetPriorityClass, IDLE_PRIORITY_CLASS,
+    SetPriorityClass,
 };
 
 use super::job::Job;
@@ -77,7 +78,7 @@ impl Child {
     ///
     /// # Platform-specific behavior
     ///
-    /// By the priority class of the program, which what it starts from then on inherits.
+    /// By the priority class of the program, which what it starts from then on inherits; one that is idle stays so.
     pub fn set_priority(&self, priority: Priority) -> io::Result<()> {
         let class = match priority {
             Priority::Normal => return Ok(()),
@@ -85,8 +86,18 @@ impl Child {
             Priority::Idle => IDLE_PRIORITY_CLASS,
         };
         // SAFETY: the handle is open.
-        checked(unsafe { SetPriorityClass(self.process.as_raw_handle(), class) })
-            .map_err(|error| io::Error::other(format!("its priority cannot be set: {error}")))
+        if unsafe { GetPriorityClass(self.process.as_raw_handle()) } == IDLE_PRIORITY_CLASS {
+            // As its host does: nobody is brought forward.
+            return Ok(());
+        }
+        // SAFETY: the handle is open.
+        match checked(unsafe { SetPriorityClass(self.process.as_raw_handle(), class) }) {
+            // What has ended need not be told.
+            Err(error) if !has_ended(&self.process)? => {
+                Err(io::Error::other(format!("its priority cannot be set: {error}")))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Asks the whole tree to end: by Ctrl-Break, whatever the signal, if it shares a console with its host.
