@@ -1,10 +1,10 @@
-//! Hosts that have less than others: few descriptors, no `/proc`, no folder for temporary files, another runtime.
+//! Hosts that have less than others: few descriptors, no `/proc`, no folder for temporary files, no pidfds, another runtime.
 
 mod support;
 
 use std::time::Duration;
 
-use bgt_process::{CommandError, Output};
+use bgt_process::{Background, CommandError, Output};
 use bgt_simple::run;
 use bgt_testkit::{Scratch, assert_gone, wait_for_pids};
 use support::{HANG, bad, bad_with_pids, quick};
@@ -58,17 +58,30 @@ fn two_runtimes_do_not_disturb_each_other() {
     let scratch = Scratch::new();
     let (pids, stays) = (scratch.path("pids"), runtime());
     let goes = Builder::new_current_thread().enable_all().build().unwrap();
-    let command = bad_with_pids(&pids, &["read-stdin"]);
+    // What the whole process shares, the looks at all processes and the reaping, is no runtime's.
+    let leaver = if cfg!(target_vendor = "apple") { "closed-grandchild" } else { "daemon" };
+    let leaves = move |pids: &std::path::Path, then: &[&str]| {
+        let command = bad_with_pids(pids, &[&[leaver, "60", "then"], then].concat());
+        command.background(Background::Search).stop(quick())
+    };
     let (stdin, writer) = bgt_process::Stdin::live();
-    let lives = stays.spawn(async move { run(command.stdin(stdin)).await });
-    assert_eq!(wait_for_pids(&pids, 1, HANG).len(), 1);
+    let command = leaves(&pids, &["read-stdin"]).stdin(stdin);
+    let lives = stays.spawn(async move { run(command).await });
+    let family = wait_for_pids(&pids, 2, HANG);
+    let others = scratch.path("others");
     for _ in 0..3 {
-        goes.block_on(async { run(bad(&["print", "x"])).await }).unwrap();
+        let command = leaves(&others, &["exit", "0"]);
+        assert!(goes.block_on(async { run(command).await }).unwrap().leaked);
     }
+    // One that is in the middle of it, too.
+    let dropped = leaves(&others, &["hang"]);
+    drop(begun(&goes, Box::pin(async { run(dropped).await }), &others, 8));
     drop(goes);
+    assert_gone(&wait_for_pids(&others, 8, HANG), HANG);
     drop(writer);
     let output = stays.block_on(async { timeout(HANG, lives).await }).expect("a hang").unwrap().unwrap();
-    assert!(output.success());
+    assert!(output.success() && output.leaked);
+    assert_gone(&family, HANG);
 }
 
 #[cfg(unix)]
@@ -181,6 +194,53 @@ mod narrow {
         let leaver = "sleep 60 >/dev/null 2>&1 & echo $! >leaver";
         let output = timeout(HANG, run(shell(leaver))).await.expect("a hang").unwrap();
         assert!(output.leaked);
+        say("done");
+        let _ = hear();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn where_the_system_refuses_pidfds_ends_are_exact_and_trees_are_ended() {
+        let child = bgt_testkit::bad_child();
+        let wrapper = [child.to_str().unwrap(), "no-pidfds"];
+        let scratch = Scratch::new();
+        let test = "narrow::plays_a_host_without_pidfds";
+        let mut host = Other::of(Other::command_through(&wrapper, test, scratch.dir())).unwrap();
+        assert_eq!(host.hear(), "done");
+        host.end();
+        for pids in ["deadline", "dropped", "left"] {
+            let pids = bgt_testkit::read_pids(scratch.path(pids));
+            assert_eq!(pids.len(), 2);
+            assert_gone(&pids, HANG);
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    #[ignore = "plays another process"]
+    async fn plays_a_host_without_pidfds() {
+        let Some(scratch) = role() else { return };
+        let path = |name: &str| std::path::Path::new(&scratch).join(name);
+        assert!(std::fs::read_to_string("/proc/self/status").unwrap().contains("\nSeccomp:\t2\n"));
+        for code in [0, 3, 255] {
+            let verbs = ["print", "x", "then", "exit", &code.to_string()];
+            let output = timeout(HANG, run(bad(&verbs).unchecked())).await.expect("a hang").unwrap();
+            assert_eq!((output.exit.code(), &*output.stdout_text()), (Some(code), "x\n"));
+        }
+        let deaf = ["ignore-term", "then", "stubborn-grandchild", "60", "then", "hang"];
+        let command = bad_with_pids(&path("deadline"), &deaf).stop(quick());
+        let stopped = timeout(HANG, run(command).deadline(Duration::from_millis(500))).await;
+        assert_eq!(stopped.expect("a hang").unwrap_err().kind(), bgt_core::ErrorKind::TimedOut);
+        let running = tokio::spawn(run(bad_with_pids(&path("dropped"), &deaf).stop(quick())).into_future());
+        let pids = path("dropped");
+        tokio::task::spawn_blocking(move || wait_for_pids(pids, 2, HANG)).await.unwrap();
+        let open = std::fs::read_dir("/proc/self/fd").unwrap();
+        let mut open = open.filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok());
+        assert!(!open.any(|link| link.to_string_lossy().contains("pidfd")));
+        running.abort();
+        assert!(running.await.unwrap_err().is_cancelled());
+        let left = bad_with_pids(&path("left"), &["closed-grandchild", "60", "then", "exit", "0"]);
+        assert!(timeout(HANG, run(left)).await.expect("a hang").unwrap().leaked);
         say("done");
         let _ = hear();
     }

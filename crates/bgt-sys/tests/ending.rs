@@ -146,7 +146,7 @@ async fn without_a_console_to_share_nobody_can_be_asked() {
 #[tokio::test]
 async fn a_polite_program_that_shares_the_console_ends_its_own_way() {
     let options = SpawnOptions { console_window: true, ..Default::default() };
-    let mut spawned = support::start_with(&["on-term-exit", "5", "then", "ready", "then", "hang"], options);
+    let mut spawned = start_with(&["on-term-exit", "5", "then", "ready", "then", "hang"], options);
     ready(spawned.stdout.as_ref().expect("a pipe")).await;
     if spawned.child.ask(Signal::Terminate).expect("a look") == Asked::Undeliverable {
         let name = "a_polite_program_that_shares_the_console_ends_its_own_way";
@@ -171,8 +171,8 @@ async fn a_batch_file_is_a_program() {
     std::fs::write(&path, "@echo [%1]\r\n@exit /b 6\r\n").expect("a script");
     let mut command = std::process::Command::new(&path);
     let mut spawned = bgt_sys::spawn(command.arg("a & b"), &SpawnOptions::default()).expect("it starts");
-    let text = support::text(spawned.stdout.as_ref().expect("a pipe")).await;
-    assert_eq!(text.trim_end(), "[\"a & b\"]");
+    let said = text(spawned.stdout.as_ref().expect("a pipe")).await;
+    assert_eq!(said.trim_end(), "[\"a & b\"]");
     assert_eq!(exit_code(&mut spawned.child).await, 6);
 
     let error = bgt_sys::spawn(command.arg("a\nb"), &SpawnOptions::default()).expect_err("cannot be escaped");

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use windows_sys::Win32::System::ProcessStatus::{K32GetProcessMemoryInfo, PROCESS_MEMORY_COUNTERS};
 use windows_sys::Win32::System::Threading::{
-    BELOW_NORMAL_PRIORITY_CLASS, GetExitCodeProcess, GetPriorityClass, IDLE_PRIORITY_CLASS,
-    SetPriorityClass,
+    BELOW_NORMAL_PRIORITY_CLASS, GetExitCodeProcess, GetPriorityClass, IDLE_PRIORITY_CLASS, SetPriorityClass,
 };
 
 use super::job::Job;

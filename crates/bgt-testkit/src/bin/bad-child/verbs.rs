@@ -105,6 +105,7 @@ pub(crate) const VERBS: &[Verb] = &[
     verb("touch", "PATH", "create this file", host::touch),
     verb("wait-file", "PATH", "wait until this file exists, at most a minute", host::wait_file),
     verb("append", "PATH TEXT", "append a line to this file, in one write", host::append),
+    verb("no-pidfds", "REST...", "become this program, to which the system refuses pidfds (Linux)", host::no_pidfds),
     // as a warm worker, which is told by each request how to answer it: see worker.rs
     verb("worker-ready", "VERSION", "say that it is ready, in this version of the protocol", worker::ready),
     verb("worker", "", "answer requests on stdin until its end", worker::serve),
