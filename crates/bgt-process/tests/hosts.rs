@@ -2,12 +2,10 @@
 
 mod support;
 
-use std::time::Duration;
-
-use bgt_process::{Background, CommandError, Output};
+use bgt_process::Background;
 use bgt_simple::run;
 use bgt_testkit::{Scratch, assert_gone, wait_for_pids};
-use support::{HANG, bad, bad_with_pids, quick};
+use support::{HANG, bad_with_pids, quick};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
@@ -86,9 +84,13 @@ fn two_runtimes_do_not_disturb_each_other() {
 
 #[cfg(unix)]
 mod narrow {
+    use std::time::Duration;
+
+    use bgt_process::{CommandError, Output};
     use bgt_testkit::{Other, hear, role, say, skip};
 
     use super::*;
+    use crate::support::bad;
 
     /// This program again, by way of a shell that first takes something away.
     fn host_without(takes: &str, test: &str, role: &str) -> std::process::Command {

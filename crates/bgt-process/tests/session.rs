@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use bgt_process::{Background, Command, CommandError, Exit, Redirect, Secret, Session, SessionOutput, Stop};
+use bgt_process::{Command, CommandError, Exit, Redirect, Secret, Session, SessionOutput, Stop};
 use bgt_testkit::{Scratch, Sentinel, assert_gone, wait_for_pids};
 use support::{HANG, bad, bad_with_pids, quick};
 use tokio::time::timeout;
@@ -106,7 +106,7 @@ async fn who_has_left_is_ended_too_where_the_command_searches() {
     let scratch = Scratch::new();
     let pids = scratch.path("pids");
     let command = bad_with_pids(&pids, &["own-group-grandchild", "300", "then", "exit", "0"]);
-    let mut session = soon(command.background(Background::Search).session()).await.unwrap();
+    let mut session = soon(command.background(bgt_process::Background::Search).session()).await.unwrap();
     soon(session.program.ended()).await.unwrap();
     let pids = wait_for_pids(&pids, 2, HANG);
     assert!(soon(session.program.kill()).await.unwrap().success());
