@@ -153,8 +153,8 @@ pub use bgt_simple::JsonError;
 #[cfg(feature = "process")]
 #[cfg_attr(docsrs, doc(cfg(feature = "process")))]
 pub use bgt_simple::{
-    Background, Capture, Captured, Command, CommandError, Exit, LiveStdin, Output, Plan, Redirect, Secret,
-    Stdin, StdinWriter, StopHow, Usage, guard_orphans,
+    Background, Capture, Captured, Command, CommandError, Encoding, Exit, LiveStdin, Output, Plan, Priority,
+    Redirect, Secret, Stdin, StdinWriter, StopHow, Usage, guard_orphans,
 };
 #[cfg(feature = "simple")]
 #[cfg_attr(docsrs, doc(cfg(feature = "simple")))]

@@ -235,6 +235,50 @@ async fn what_is_dropped_is_gone_with_all_that_it_started() {
     }
 }
 
+#[cfg(target_os = "linux")] // Elsewhere nobody is found who has left.
+#[tokio::test]
+async fn a_warm_run_stands_back_and_searches_as_its_command_says() {
+    let scratch = Scratch::new();
+    // Told after its start, it has its priority by the time that it has read something.
+    let source = r#"
+import os, sys
+sys.stdin.read()
+print(os.nice(0), flush=True)
+if os.fork() == 0:
+    os.setsid()
+    daemon = os.fork()
+    if daemon == 0:
+        os.closerange(0, 3)
+        os.execv("/bin/sleep", ["sleep", "600"])
+    open(sys.argv[1], "w").write(f"{daemon}\n")
+    os._exit(0)
+os.wait()
+"#;
+    let host = String::from_utf8(std::process::Command::new("nice").output().unwrap().stdout).unwrap();
+    let low = (host.trim().parse::<i32>().unwrap() + 10).min(19);
+    for way in ways("a_warm_run_stands_back_and_searches_as_its_command_says") {
+        let script = write(&scratch, "a.py", source);
+        let ledger = scratch.path(format!("{way:?}"));
+        let pool = pool(&script, way).build().unwrap();
+        let command = Command::script(&script).arg(&ledger).stdin("x").priority(bgt_pool::Priority::Low);
+        let command = command.background(bgt_pool::Background::Search);
+        let output = soon(pool.run_command(command).into_future()).await.unwrap();
+        assert_eq!(pool.warmth().isolation, way);
+        assert_eq!(output.stdout_text().trim_end(), low.to_string(), "{way:?}");
+        assert!(output.leaked, "{way:?}");
+        gone(read_pids(&ledger)).await;
+        // Another run has nothing of it.
+        let plain = Command::script(&script).arg(scratch.path("plain")).stdin("x");
+        let stop = bgt_pool::Stop::default().grace(Duration::from_millis(10));
+        let output = soon(pool.run_command(plain.stop(stop)).into_future()).await.unwrap();
+        assert_eq!(output.stdout_text().trim_end(), host.trim(), "{way:?}");
+        for left in read_pids(scratch.path("plain")) {
+            assert!(bgt_testkit::alive(left), "nobody has searched");
+            let _ = std::process::Command::new("kill").args(["-KILL", &left.to_string()]).status();
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_deadline_is_the_same_as_in_a_cold_run() {
     let scratch = Scratch::new();

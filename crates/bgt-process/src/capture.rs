@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 
+use crate::Encoding;
 use crate::rope::Rope;
 
 /// How much of an output stream is kept: so many bytes from its beginning and so many from its end.
@@ -72,6 +73,7 @@ pub struct Captured {
     whole: OnceLock<Vec<u8>>,
     cut_at: usize,
     omitted: u64,
+    encoding: Encoding,
 }
 
 impl Captured {
@@ -118,16 +120,28 @@ impl Captured {
         if self.is_complete() { (self.as_bytes(), &[]) } else { self.as_bytes().split_at(self.cut_at) }
     }
 
-    /// As text, on purpose lossy: what is not UTF-8 becomes U+FFFD, and a cut is marked with the number of bytes that
-    /// are missing. For exact bytes there is [`as_bytes`](Self::as_bytes).
+    /// As text, on purpose lossy: what is not UTF-8, or what [`Command::encoding`](crate::Command::encoding) says in its
+    /// place, becomes U+FFFD, and a cut is marked with the number of bytes that are missing. For exact bytes there is
+    /// [`as_bytes`](Self::as_bytes).
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
         if self.is_complete() {
-            return String::from_utf8_lossy(self.as_bytes());
+            return self.encoding.decode(self.as_bytes(), 0);
         }
         let (head, tail) = self.head_and_tail();
-        let (head, tail) = (String::from_utf8_lossy(head), String::from_utf8_lossy(tail));
+        let tail_at = self.total() - tail.len() as u64;
+        let (head, tail) = (self.encoding.decode(head, 0), self.encoding.decode(tail, tail_at));
         Cow::Owned(format!("{head}\n[… {} bytes omitted …]\n{tail}", self.omitted))
+    }
+}
+
+impl Captured {
+    pub(crate) fn encoded_as(self, encoding: Encoding) -> Self {
+        Self { encoding, ..self }
+    }
+
+    pub(crate) fn encoding(&self) -> Encoding {
+        self.encoding
     }
 }
 
@@ -202,7 +216,8 @@ impl Collector {
         let Self { head, tail, total, .. } = self;
         let (cut_at, kept) = (head.len(), head.len() + tail.len());
         let pieces = head.into_pieces().chain(tail.into_pieces()).collect();
-        Captured { pieces, kept, whole: OnceLock::new(), cut_at, omitted: total - kept as u64 }
+        let omitted = total - kept as u64;
+        Captured { pieces, kept, whole: OnceLock::new(), cut_at, omitted, encoding: Encoding::Utf8 }
     }
 }
 
@@ -231,6 +246,13 @@ mod tests {
         assert_eq!(captured.head_and_tail(), (&b"abc"[..], &b"gh"[..]));
         assert_eq!(captured.text(), "abc\n[… 3 bytes omitted …]\ngh");
         assert_eq!((captured.omitted(), captured.total()), (3, 8));
+    }
+
+    #[test]
+    fn text_after_a_cut_in_the_middle_of_a_unit_is_read_from_the_next_one_on() {
+        let utf16: Vec<u8> = "abcdef".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let captured = collect(Capture::new(5, 5), &[utf16]).encoded_as(Encoding::Utf16);
+        assert_eq!(captured.text(), "ab\u{fffd}\n[… 2 bytes omitted …]\n\u{fffd}ef");
     }
 
     proptest! {

@@ -9,7 +9,7 @@ use bgt_core::{Polite, Stop};
 
 use crate::environment::Environment;
 use crate::secret::Word;
-use crate::{Capture, Exit, Redirect, Secret, Stdin};
+use crate::{Capture, Encoding, Exit, Priority, Redirect, Secret, Stdin};
 
 /// A program or script with its arguments, environment, streams and stop policy: a [`Task`](bgt_core::Task) whose
 /// output is an [`Output`](crate::Output).
@@ -58,10 +58,12 @@ pub struct Command {
     pub(crate) stderr: Redirect,
     pub(crate) combined: bool,
     pub(crate) capture: Capture,
+    pub(crate) encoding: Encoding,
     pub(crate) stop: Stop,
     pub(crate) background: Background,
     pub(crate) accept: Accept,
     pub(crate) console_window: bool,
+    pub(crate) priority: Priority,
     pub(crate) name: Option<String>,
 }
 
@@ -78,6 +80,12 @@ pub enum Background {
     /// They may write to their pipes for the drain period of the [`Stop`] policy, then they are killed.
     #[default]
     Kill,
+    /// The same, and those that have left the process group on purpose, daemons for example, are looked for and killed,
+    /// as they are after a stop by force. It looks at each process of the machine two or three times, for a few
+    /// microseconds each and on a thread of its own: more than the start of a small program costs.
+    ///
+    /// Linux only: on macOS they are not found, and on Windows nobody leaves.
+    Search,
     /// They live on. After the drain period their pipes are closed on our side: redirect their output.
     Keep,
 }
@@ -147,10 +155,12 @@ impl Command {
             stderr: Redirect::Capture,
             combined: false,
             capture: Capture::default(),
+            encoding: Encoding::Utf8,
             stop: Stop::default(),
             background: Background::Kill,
             accept: Accept::Codes(vec![0]),
             console_window: false,
+            priority: Priority::Normal,
             name: None,
         }
     }
@@ -246,6 +256,21 @@ impl Command {
         self
     }
 
+    /// Sets how its captured output is text; UTF-8 without this. It is for [`Captured::text`](crate::Captured::text) and
+    /// the tails in errors alone: bytes, files and live output stay as they are.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bgt_process::{Command, Encoding};
+    ///
+    /// let tasks = Command::new("tasklist").encoding(Encoding::Console);
+    /// ```
+    pub fn encoding(mut self, encoding: Encoding) -> Self {
+        self.encoding = encoding;
+        self
+    }
+
     /// Sets how the program is stopped.
     pub fn stop(mut self, stop: Stop) -> Self {
         self.stop = stop;
@@ -296,6 +321,29 @@ impl Command {
         self
     }
 
+    /// Has the program, and what it starts, stand back behind others when all want the processor. Nobody is ever brought
+    /// forward: where the host stands back already, or the program by itself, that stays as it is.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// - Windows: by the priority class: below normal, or idle. From its first instruction on.
+    /// - Unix: by `nice`: 10 more than the host's, or 19, set as soon as it has started: its first microseconds have the
+    ///   host's. A program that runs as another user (setuid, `sudo`) cannot be told: the run fails, and the program is
+    ///   killed in its first microseconds. On Linux with autogroups, as most desktops have them, `nice` counts among the
+    ///   programs of one session only.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bgt_process::{Command, Priority};
+    ///
+    /// let encode = Command::new("ffmpeg").args(["-i", "in.mov", "out.mp4"]).priority(Priority::Idle);
+    /// ```
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
+        self
+    }
+
     /// Sets the name under which runs are listed; the file name of program or script without this.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
@@ -322,7 +370,9 @@ impl fmt::Debug for Command {
             .field("stderr", &self.stderr)
             .field("combined", &self.combined)
             .field("capture", &self.capture)
+            .field("encoding", &self.encoding)
             .field("stop", &self.stop)
+            .field("priority", &self.priority)
             .finish_non_exhaustive()
     }
 }

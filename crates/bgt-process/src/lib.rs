@@ -16,8 +16,9 @@
 //! returns within its [`Stop`] policy, whatever the program does. Output is read until its end, what exceeds the
 //! limits is cut in the middle and counted, and bytes are never changed. Arguments never pass through a shell.
 //!
-//! **What is not.** A descendant that leaves the process group on purpose (a daemon) is looked for only when the run is
-//! stopped, and only on Linux; on Windows nobody leaves. A program that needs a terminal does not get one.
+//! **What is not.** A descendant that leaves the process group on purpose (a daemon) is looked for when the run is
+//! stopped, after a normal end only with [`Background::Search`], and only on Linux; on Windows nobody leaves. A program
+//! that needs a terminal does not get one.
 //!
 //! Nor does anything but Windows end programs whose host was killed: [`guard_orphans`] does.
 //!
@@ -27,6 +28,7 @@
 
 mod capture;
 mod command;
+mod encoding;
 mod environment;
 mod error;
 mod exit;
@@ -55,10 +57,11 @@ mod task;
 mod warm;
 
 pub use bgt_core::{CancelReason, Context, Error, ErrorKind, Polite, Stop, Task, TaskError};
-pub use bgt_sys::Usage;
 pub use bgt_sys::{FileId, file_id, guard_orphans, path_from_bytes};
+pub use bgt_sys::{Priority, Usage};
 pub use capture::{Capture, Captured};
 pub use command::{Background, Command};
+pub use encoding::Encoding;
 pub use error::{CommandError, StopHow};
 pub use exit::Exit;
 #[cfg(feature = "json")]

@@ -6,6 +6,8 @@ use std::time::Duration;
 use bgt_core::Error;
 use bgt_sys::Usage;
 
+#[cfg(feature = "json")]
+use crate::Encoding;
 use crate::secret::Values;
 use crate::{Captured, CommandError, Exit};
 
@@ -97,7 +99,11 @@ impl Output {
         if !self.stdout.is_complete() {
             return Err(JsonError::Cut { omitted: self.stdout.omitted(), total: self.stdout.total() });
         }
-        serde_json::from_slice(self.stdout.as_bytes()).map_err(|error| JsonError::Parse {
+        let parsed = match self.stdout.encoding() {
+            Encoding::Utf8 => serde_json::from_slice(self.stdout.as_bytes()),
+            _ => serde_json::from_str(&self.stdout.text()),
+        };
+        parsed.map_err(|error| JsonError::Parse {
             // It may quote what was printed.
             why: crate::tail::blot_text(&error.to_string(), &self.secrets),
             line: error.line(),

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::Priority;
+
 /// What running a [`Command`](crate::Command) would do, exactly: the result of a dry run. Secrets are shown as `***`.
 ///
 /// Displayed as a command line that could be typed into a shell, with the folder and the changes to the environment
@@ -21,6 +23,8 @@ pub struct Plan {
     pub env_cleared: bool,
     /// The variables that would be set, or removed (`None`), in order of their names.
     pub env: Vec<(OsString, Option<OsString>)>,
+    /// How it would stand back behind others.
+    pub priority: Priority,
 }
 
 impl fmt::Display for Plan {
@@ -40,6 +44,11 @@ impl fmt::Display for Plan {
                 None => write!(f, "-u {} ", bgt_sys::quote(name))?,
             }
         }
+        f.write_str(match self.priority {
+            Priority::Low => "nice -n 10 ",
+            Priority::Idle => "nice -n 19 ",
+            _ => "",
+        })?;
         f.write_str(&bgt_sys::quote(self.program.as_os_str()))?;
         for arg in &self.args {
             write!(f, " {}", bgt_sys::quote(arg))?;

@@ -82,6 +82,7 @@ impl Command {
             },
             env_cleared: self.env.cleared,
             env: env.map(|(name, change)| (name.to_owned(), change.map(shown))).collect(),
+            priority: self.priority,
         })
     }
 
@@ -136,8 +137,10 @@ impl Command {
         stdout.empty("stdout")?;
         stderr.empty("stderr")?;
         let (stdout, stderr) = (stdout.to, stderr.to);
-        let console_window = self.console_window;
-        Ok((SpawnOptions { stdin, stdout, stderr, console_window, ..SpawnOptions::default() }, taken))
+        let (console_window, priority) = (self.console_window, self.priority);
+        let options =
+            SpawnOptions { stdin, stdout, stderr, console_window, priority, ..SpawnOptions::default() };
+        Ok((options, taken))
     }
 
     async fn input(&self) -> Result<(Input, Option<Taken>), CommandError> {

@@ -17,7 +17,7 @@ use crate::feed::Feed;
 use crate::push::Push;
 use crate::stopping::{How, Phase, from_now};
 use crate::stream::Stream;
-use crate::{Command, CommandError, Exit, Output};
+use crate::{Command, CommandError, Encoding, Exit, Output};
 
 /// How long to wait for output after everything of ours was killed: what is in the pipes is there at once.
 const LAST_LOOK: Duration = Duration::from_millis(100);
@@ -29,6 +29,7 @@ pub(crate) struct Running<'a> {
     cx: &'a Context,
     pub(crate) stop: &'a Stop,
     background: Background,
+    encoding: Encoding,
     pub(crate) child: Child,
     stdout: Stream,
     stderr: Stream,
@@ -50,6 +51,7 @@ impl<'a> Running<'a> {
             cx,
             stop: &command.stop,
             background: command.background,
+            encoding: command.encoding,
             child,
             stdout: Stream::new(Source::Stdout, stdout, command.capture),
             stderr: Stream::new(Source::Stderr, stderr, command.capture),
@@ -136,6 +138,10 @@ impl<'a> Running<'a> {
                 // thread that waits for the others.
                 () = at(self.drain_until), if pushed => {}
             }
+            if let Some(source) = self.stdout.cut_off.take().or_else(|| self.stderr.cut_off.take()) {
+                // Not to be taken for the end of the output, which nobody can know.
+                return Err(CommandError::Supervision { pid: self.child.id(), source });
+            }
             if let (Some((source, bytes)), Some(sink)) = (read, &self.sink) {
                 push = Some(Push::new(sink, source, bytes));
             }
@@ -170,20 +176,22 @@ impl<'a> Running<'a> {
     pub(crate) async fn finish(mut self, stopped: bool) -> Result<Output, CommandError> {
         let pid = self.child.id();
         let keep = self.background == Background::Keep && !stopped;
+        if self.background == Background::Search && !stopped {
+            // While those are there who may be the parents of those that have left.
+            self.child.find_strays().await;
+        }
         if keep {
             self.child.release();
         } else {
             self.kill();
         }
-        let search = !keep && (stopped || self.child.needs_search());
-        if search {
-            self.child.kill_strays().await;
-        }
+        let search = !keep && (stopped || self.background == Background::Search || self.child.needs_search());
+        let strays = search && self.child.kill_strays().await;
         // It has ended, so this answers.
         let ended =
             self.child.reap().and_then(|ended| ended.ok_or_else(|| std::io::ErrorKind::WouldBlock.into()));
         let ended = ended.map_err(|source| CommandError::Supervision { pid, source })?;
-        let descendants = !stopped && self.child.had_descendants();
+        let descendants = !stopped && (strays || self.child.had_descendants());
         self.last_look(if keep { Duration::ZERO } else { LAST_LOOK }).await;
         let held = !self.output_is_over();
         if (descendants && !keep || search) && !self.child.tree_ended(LAST_LOOK * 5).await {
@@ -191,8 +199,8 @@ impl<'a> Running<'a> {
         }
         Ok(Output {
             exit: Exit::from(ended.outcome),
-            stdout: self.stdout.collected.finish(),
-            stderr: self.stderr.collected.finish(),
+            stdout: self.stdout.collected.finish().encoded_as(self.encoding),
+            stderr: self.stderr.collected.finish().encoded_as(self.encoding),
             usage: ended.usage,
             leaked: !stopped && (descendants || held),
             pid,

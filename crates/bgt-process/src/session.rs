@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::secret::Values;
 use crate::stopping::signal_of;
 use crate::stream::Stream;
-use crate::{Capture, Command, CommandError, Exit, Redirect, Stdin, tail};
+use crate::{Background, Capture, Command, CommandError, Exit, Redirect, Stdin, tail};
 
 /// How long killed descendants are waited for: they were killed, so this is a matter of a few looks.
 const TREE_END: Duration = Duration::from_millis(500);
@@ -57,6 +57,7 @@ pub struct SessionOutput {
 pub struct SessionProgram {
     child: Child,
     stop: Stop,
+    background: Background,
 }
 
 impl Command {
@@ -114,7 +115,7 @@ impl Command {
             stdin: SessionInput(stdin),
             stdout: output(Source::Stdout, stdout, Capture::nothing()),
             stderr: output(Source::Stderr, stderr, Capture::tail(64 << 10)),
-            program: SessionProgram { child, stop: self.stop.clone() },
+            program: SessionProgram { child, stop: self.stop.clone(), background: self.background },
         })
     }
 }
@@ -189,7 +190,7 @@ impl fmt::Debug for SessionOutput {
 
 impl SessionProgram {
     pub(crate) fn new(child: Child, stop: Stop) -> Self {
-        Self { child, stop }
+        Self { child, stop, background: Background::Kill }
     }
 
     /// The program's process id.
@@ -246,7 +247,8 @@ impl SessionProgram {
     }
 
     /// Ends whatever is left of the tree, waits for the real end, and says how the program itself ended. Of a program
-    /// that has ended by itself, that is how it did.
+    /// that has ended by itself, that is how it did; then those that have left the tree are looked for where the command
+    /// says [`Background::Search`]. Nobody is kept.
     ///
     /// # Errors
     ///
@@ -260,12 +262,12 @@ impl SessionProgram {
         let pid = self.pid();
         let supervision = |source| CommandError::Supervision { pid, source };
         let forced = !self.has_ended().await;
-        if forced {
+        let search = forced || self.background == Background::Search || self.child.needs_search();
+        if search {
             // While the parents of those that left the tree are still there to tell whose children they are.
             self.child.find_strays().await;
         }
         self.child.kill().map_err(supervision)?;
-        let search = forced || self.child.needs_search();
         if search {
             self.child.kill_strays().await;
         }

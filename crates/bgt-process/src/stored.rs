@@ -15,7 +15,7 @@ use crate::command::{Accept, Program};
 use crate::environment::{Environment, RESERVED};
 use crate::prepare::absolute;
 use crate::secret::Word;
-use crate::{Background, Capture, Command, CommandError, Redirect, Secret, Stdin};
+use crate::{Background, Capture, Command, CommandError, Encoding, Priority, Redirect, Secret, Stdin};
 
 /// A [`Command`] that can be serialised, and run later by another process: the program as an absolute path, its folder,
 /// and all the variables of its environment, so that nothing depends on who runs it.
@@ -54,13 +54,29 @@ pub struct StoredCommand {
     #[serde(default)]
     combined: bool,
     capture: (usize, usize),
+    #[serde(default, skip_serializing_if = "is_utf8")]
+    encoding: Encoding,
     stop: Stop,
     #[serde(default)]
     keep_background: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    search_background: bool,
     /// The exit codes that are a success; any if absent.
     ok_exits: Option<Vec<i32>>,
     #[serde(default)]
     console_window: bool,
+    #[serde(default, skip_serializing_if = "Back::is_normal")]
+    priority: Back,
+}
+
+/// A [`Priority`].
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Back {
+    #[default]
+    Normal,
+    Low,
+    Idle,
 }
 
 /// Text for people where it is Unicode; what the system has in other cases.
@@ -136,13 +152,20 @@ impl Command {
             stderr: target("stderr", &self.stderr)?,
             combined: self.combined,
             capture: self.capture.parts(),
+            encoding: self.encoding,
             stop: self.stop.clone(),
             keep_background: self.background == Background::Keep,
+            search_background: self.background == Background::Search,
             ok_exits: match &self.accept {
                 Accept::Any => None,
                 Accept::Codes(codes) => Some(codes.clone()),
             },
             console_window: self.console_window,
+            priority: match self.priority {
+                Priority::Low => Back::Low,
+                Priority::Idle => Back::Idle,
+                _ => Back::Normal,
+            },
         })
     }
 
@@ -207,10 +230,20 @@ impl StoredCommand {
             stderr: self.stderr.into(),
             combined: self.combined,
             capture: Capture::new(self.capture.0, self.capture.1),
+            encoding: self.encoding,
             stop: self.stop,
-            background: if self.keep_background { Background::Keep } else { Background::Kill },
+            background: match (self.keep_background, self.search_background) {
+                (true, _) => Background::Keep,
+                (false, true) => Background::Search,
+                (false, false) => Background::Kill,
+            },
             accept: self.ok_exits.map_or(Accept::Any, Accept::Codes),
             console_window: self.console_window,
+            priority: match self.priority {
+                Back::Normal => Priority::Normal,
+                Back::Low => Priority::Low,
+                Back::Idle => Priority::Idle,
+            },
             name: Some(self.name),
         }
     }
@@ -240,6 +273,15 @@ fn not_storable(stream: &'static str, why: &'static str) -> CommandError {
     CommandError::NotStorable { stream, why }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+fn is_utf8(encoding: &Encoding) -> bool {
+    *encoding == Encoding::Utf8
+}
+
 fn path(text: Text) -> PathBuf {
     OsString::from(text).into()
 }
@@ -247,6 +289,13 @@ fn path(text: Text) -> PathBuf {
 impl Input {
     fn is_null(&self) -> bool {
         matches!(self, Self::Null)
+    }
+}
+
+impl Back {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    fn is_normal(&self) -> bool {
+        matches!(self, Self::Normal)
     }
 }
 
@@ -345,9 +394,21 @@ mod tests {
             .stderr(Redirect::append("log"))
             .combine_output()
             .capture(Capture::new(1, 2))
+            .encoding(Encoding::Console)
+            .priority(Priority::Idle)
             .stop(Stop::at_once())
-            .background(Background::Keep)
             .ok_exits([0, 3]);
+        for background in [Background::Kill, Background::Search, Background::Keep] {
+            let command = command.clone().background(background);
+            let stored: StoredCommand = serde_json::from_str(&text(&command).await).unwrap();
+            assert_eq!(stored.into_command().background, background);
+        }
+        for priority in [Priority::Normal, Priority::Low, Priority::Idle] {
+            let command = command.clone().priority(priority);
+            let stored: StoredCommand = serde_json::from_str(&text(&command).await).unwrap();
+            assert_eq!(stored.into_command().priority, priority);
+        }
+        let command = command.background(Background::Keep);
         let stored: StoredCommand = serde_json::from_str(&text(&command).await).unwrap();
         let again = stored.into_command();
         let folder = std::env::current_dir().unwrap();

@@ -27,11 +27,13 @@ pub(crate) struct Stream {
     pub(crate) source: Source,
     pipe: Option<PipeReader>,
     pub(crate) collected: Collector,
+    /// Why nobody will tell any more that there is something to read: the runtime that it was begun by has gone.
+    pub(crate) cut_off: Option<io::Error>,
 }
 
 impl Stream {
     pub(crate) fn new(source: Source, pipe: Option<PipeReader>, limits: Capture) -> Self {
-        Self { source, pipe, collected: Collector::new(limits) }
+        Self { source, pipe, collected: Collector::new(limits), cut_off: None }
     }
 
     /// Whether there is nothing more to come.
@@ -75,21 +77,23 @@ impl Stream {
     /// Cancel-safe: what was read is collected.
     pub(crate) async fn next(&mut self, copy: bool) -> Option<Bytes> {
         let Some(pipe) = &self.pipe else { return pending().await };
-        let ready = pipe.readable().await;
-        let read = ready.and_then(|()| {
-            BUFFER.with_borrow_mut(|buffer| {
-                if buffer.len() < SCRATCH {
-                    *buffer = BytesMut::zeroed(SCRATCH);
-                }
-                let read = pipe.try_read(buffer)?;
-                if !copy || read < LARGE {
-                    self.collected.push(&buffer[..read]);
-                    return Ok((read, copy.then(|| Bytes::copy_from_slice(&buffer[..read]))));
-                }
-                let bytes = buffer.split_to(read).freeze();
-                self.collected.share(bytes.clone());
-                Ok((read, Some(bytes)))
-            })
+        if let Err(error) = pipe.readable().await {
+            self.cut_off = Some(error);
+            self.pipe = None;
+            return None;
+        }
+        let read = BUFFER.with_borrow_mut(|buffer| {
+            if buffer.len() < SCRATCH {
+                *buffer = BytesMut::zeroed(SCRATCH);
+            }
+            let read = pipe.try_read(buffer)?;
+            if !copy || read < LARGE {
+                self.collected.push(&buffer[..read]);
+                return Ok((read, copy.then(|| Bytes::copy_from_slice(&buffer[..read]))));
+            }
+            let bytes = buffer.split_to(read).freeze();
+            self.collected.share(bytes.clone());
+            io::Result::Ok((read, Some(bytes)))
         });
         match read {
             Ok((0, _)) => self.pipe = None,

@@ -1,7 +1,7 @@
 //! The last lines that a program printed, as errors show them. Pure.
 
-use crate::Captured;
 use crate::secret::Values;
+use crate::{Captured, Encoding};
 
 const LINES: usize = 20;
 const BYTES: usize = 4096;
@@ -11,12 +11,14 @@ const BYTES: usize = 4096;
 pub(crate) fn last_lines(output: &Captured, secrets: &Values) -> String {
     let (head, tail) = output.head_and_tail();
     let whole = output.is_complete();
-    let mut shown = end_of(head, Cut { before: false, after: !whole }, secrets);
+    let encoding = output.encoding();
+    let mut shown = end_of(head, 0, encoding, Cut { before: false, after: !whole }, secrets);
     if !whole {
         if !head.is_empty() {
             shown.extend_from_slice(format!("\n[… {} bytes omitted …]\n", output.omitted()).as_bytes());
         }
-        shown.extend(end_of(tail, Cut { before: true, after: false }, secrets));
+        let at = output.total() - tail.len() as u64;
+        shown.extend(end_of(tail, at, encoding, Cut { before: true, after: false }, secrets));
     }
     let narrow = &shown[shown.len().saturating_sub(BYTES)..];
     let text = String::from_utf8_lossy(narrow);
@@ -24,12 +26,20 @@ pub(crate) fn last_lines(output: &Captured, secrets: &Values) -> String {
     lines[lines.len().saturating_sub(LINES)..].join("\n")
 }
 
-/// As much of the end as is ever shown, blotted.
-fn end_of(piece: &[u8], cut: Cut, secrets: &Values) -> Vec<u8> {
+/// As much of the end as is ever shown, as UTF-8, blotted. `at`: where the piece begins in the whole.
+fn end_of(piece: &[u8], at: u64, encoding: Encoding, cut: Cut, secrets: &Values) -> Vec<u8> {
     let longest = secrets.iter().map(<[u8]>::len).max().unwrap_or(0);
     // Longer than any secret, so that none fills it and is recognised by neither end.
-    let start = piece.len().saturating_sub(BYTES + longest);
-    blot(&piece[start..], Cut { before: cut.before || start > 0, ..cut }, secrets)
+    let start = piece.len().saturating_sub(encoding.longest(BYTES + longest));
+    let (end, cut) = (&piece[start..], Cut { before: cut.before || start > 0, ..cut });
+    if encoding == Encoding::Utf8 {
+        return blot(end, cut, secrets);
+    }
+    // Secrets are known in UTF-8, and stand at the very edge of a cut, where half a character may be.
+    let text = encoding.decode(end, at + start as u64);
+    let text = if cut.before { text.trim_start_matches('\u{fffd}') } else { &text };
+    let text = if cut.after { text.trim_end_matches('\u{fffd}') } else { text };
+    blot(text.as_bytes(), cut, secrets)
 }
 
 /// On which sides of a piece something is missing, so that a part of a secret may stand there.
@@ -134,6 +144,23 @@ mod tests {
         let text = b"token s3cr3t-hunter2 refused";
         assert_eq!(shown_of(Capture::tail(12), text, &secrets), "*** refused");
         assert_eq!(shown_of(Capture::new(10, 3), text, &secrets), "token ***\n[… 15 bytes omitted …]\nsed");
+    }
+
+    #[test]
+    fn secrets_are_blotted_out_of_text_that_is_not_utf_8_also_across_the_cut() {
+        let secrets: Values = ["s3cr3t-hünter2"].iter().map(|secret| secret.as_bytes().to_vec()).collect();
+        let text = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+        let whole = text("token s3cr3t-hünter2 refused");
+        for (head, tail) in (0..whole.len()).flat_map(|head| [(head, 0), (0, head), (head, 25), (head, 26)]) {
+            let captured = captured(Capture::new(head, tail), &whole).encoded_as(Encoding::Utf16);
+            let shown = last_lines(&captured, &secrets);
+            assert!(!["s3c", "3cr", "t-h", "ünt", "er2"].iter().any(|part| shown.contains(part)), "{shown}");
+        }
+        let captured_whole = captured(Capture::default(), &whole).encoded_as(Encoding::Utf16);
+        assert_eq!(last_lines(&captured_whole, &secrets), "token *** refused");
+        let long = text(&format!("s3cr3t-hünter2{}", "x".repeat(BYTES - 3)));
+        let captured = captured(Capture::default(), &long).encoded_as(Encoding::Utf16);
+        assert!(!last_lines(&captured, &secrets).contains("er2"));
     }
 
     #[test]

@@ -94,7 +94,12 @@ impl Command {
     ) -> Result<(Spawned, Option<Feed>), TaskError> {
         let (mut options, source) = self.streams().await.map_err(CommandError::into_task_error)?;
         options.environment.clone_from(&prepared.environment);
+        let program = prepared.program.clone();
         let Started(mut spawned) = starter.start(Order { command: self, prepared, options }).await?;
+        // What was started ahead of this could not know it.
+        if let Err(source) = spawned.child.set_priority(self.priority) {
+            return Err(CommandError::Spawn { program, source }.into_task_error());
+        }
         let mut feed = self.feed(source);
         if let Some(feed) = &mut feed {
             feed.connect(spawned.stdin.take());

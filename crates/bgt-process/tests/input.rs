@@ -1,9 +1,9 @@
-//! Stdin in all its forms.
+//! What a program is given: stdin in all its forms, and its priority.
 
 mod support;
 
 use bgt_core::Retry;
-use bgt_process::{Command, CommandError, Redirect, Stdin};
+use bgt_process::{Command, CommandError, Priority, Redirect, Stdin};
 use bgt_simple::run;
 use bgt_testkit::Scratch;
 use support::{HANG, bad};
@@ -167,4 +167,31 @@ async fn a_refused_run_empties_no_file_and_leaves_the_live_stdin() {
     assert_eq!(scratch.read("out"), "precious");
     run(counting).await.unwrap();
     assert_eq!(scratch.read("out"), "4\n");
+}
+
+/// It answers when it has read a word, which it is given once it has started: then it has its priority.
+async fn priority_of(command: Command) -> String {
+    run(command.stdin("x")).await.unwrap().stdout_text().trim().to_owned()
+}
+
+#[tokio::test]
+async fn a_program_stands_back_as_it_was_told_to_with_all_that_it_starts() {
+    let asks = || bad(&["read-some", "1", "then", "priority"]);
+    let ours = priority_of(asks()).await;
+    let (low, idle) = match ours.parse::<i32>() {
+        Ok(ours) => ((ours + 10).min(19).to_string(), "19".to_owned()),
+        Err(_) => ("low".to_owned(), "idle".to_owned()),
+    };
+    assert_eq!(priority_of(asks().priority(Priority::Low)).await, low);
+    assert_eq!(priority_of(asks().priority(Priority::Idle)).await, idle);
+    // One that has ended before it could be told is no reason to complain.
+    run(bad(&["exit", "0"]).priority(Priority::Idle)).await.unwrap();
+    let plan = asks().priority(Priority::Low).plan().await.unwrap();
+    assert!(plan.to_string().contains(" && nice -n 10 "), "{plan}");
+    #[cfg(unix)]
+    {
+        let shell =
+            Command::new("/bin/sh").args(["-c", "read word; /bin/sh -c nice"]).priority(Priority::Idle);
+        assert_eq!(run(shell.stdin("go\n")).await.unwrap().stdout_text().trim(), "19");
+    }
 }

@@ -148,6 +148,27 @@ async fn background_keep_lets_descendants_live() {
     assert_gone(&[grandchild], HANG); // by itself
 }
 
+#[cfg(not(target_vendor = "apple"))] // There nobody is found who has left.
+#[tokio::test]
+async fn background_search_finds_those_who_have_left_after_a_normal_end_too() {
+    let mut sentinel = Sentinel::start();
+    let scratch = Scratch::new();
+    for (n, leaver) in [&["daemon", "60"][..], &["own-group-grandchild", "60"]].into_iter().enumerate() {
+        let pids = scratch.path(n.to_string());
+        let verbs = [leaver, &["then", "exit", "3"]].concat();
+        let command = bad_with_pids(&pids, &verbs).stop(quick()).ok_exits([3]);
+        let output = timeout(HANG, run(command.background(Background::Search))).await.unwrap().unwrap();
+        assert!(output.leaked, "{leaver:?}");
+        let pids = read_pids(&pids);
+        assert_eq!(pids.len(), 2, "{leaver:?}");
+        assert_gone(&pids, HANG);
+    }
+    // Nobody is accused who was alone.
+    let output = run(bad(&["exit", "0"]).background(Background::Search)).await.unwrap();
+    assert!(!output.leaked);
+    sentinel.assert_alive();
+}
+
 /// Polls a future so many times, each time it is woken, and drops it; `None` when it was done before.
 async fn dropped_after_polls<F: Future>(future: F, polls: usize) -> Option<()> {
     let mut future = pin!(future);

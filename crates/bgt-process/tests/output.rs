@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use bgt_core::ErrorKind;
-use bgt_process::{Capture, Command, Redirect};
+use bgt_process::{Capture, Command, Encoding, Redirect};
 use bgt_simple::run;
 use bgt_testkit::Scratch;
 use support::bad;
@@ -33,6 +33,25 @@ async fn bytes_are_untouched() {
     let output = run(bad(&["hex", "00ff0a0d0afe80", "then", "ehex", "c3"])).await.unwrap();
     assert_eq!(output.stdout.as_bytes(), b"\x00\xff\n\r\n\xfe\x80");
     assert_eq!(output.stderr_text(), "\u{fffd}");
+}
+
+#[tokio::test]
+async fn text_is_what_the_encoding_says_and_bytes_are_bytes() {
+    // "für" in UTF-16, with a mark in front, on both streams.
+    let verbs = ["hex", "fffe6600fc007200", "then", "ehex", "6600fc007200", "then", "exit", "3"];
+    let output = run(bad(&verbs).encoding(Encoding::Utf16).unchecked()).await.unwrap();
+    assert_eq!((&*output.stdout_text(), &*output.stderr_text()), ("für", "für"));
+    assert_eq!(output.stdout.as_bytes(), b"\xff\xfef\0\xfc\0r\0");
+    let error = run(bad(&verbs).encoding(Encoding::Utf16)).await.unwrap_err();
+    assert_eq!(error.tail(), Some("für"));
+}
+
+#[cfg(windows)]
+#[tokio::test]
+async fn what_the_systems_own_programs_print_is_in_the_code_page_of_consoles() {
+    let cmd = Command::new("cmd").args(["/c", "echo", "für"]);
+    let output = run(cmd.encoding(Encoding::Console)).await.unwrap();
+    assert_eq!(output.stdout_text().trim_end(), "für", "{:?}", output.stdout.as_bytes());
 }
 
 #[tokio::test]

@@ -5,8 +5,7 @@ mod support;
 use bgt_core::ErrorKind;
 use bgt_process::{Command, CommandError, Redirect, Secret, Stdin};
 use bgt_simple::{Retry, run};
-use bgt_testkit::{Scratch, to_hex};
-use proptest::prelude::*;
+use bgt_testkit::Scratch;
 use support::bad;
 
 #[tokio::test]
@@ -196,29 +195,4 @@ async fn a_dry_run_starts_nothing() {
     assert_eq!(plan.env, [("A".into(), Some("1".into())), ("B".into(), None)]);
     assert_eq!(run(&command).dry_run().await.unwrap(), plan.to_string());
     assert!(!there.exists());
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
-    #[test]
-    fn arguments_arrive_as_they_are(args in proptest::collection::vec("[^\0]{0,12}", 0..6)) {
-        let output = runtime().block_on(async { run(bad(&["echo-args"]).args(&args)).await }).unwrap();
-        let expected: Vec<String> = args.iter().map(to_hex).collect();
-        let arrived: Vec<String> = output.stdout_text().lines().map(str::to_owned).collect();
-        prop_assert_eq!(arrived, expected);
-    }
-
-    #[test]
-    fn the_environment_arrives_as_it_is(value in "[^\0]{0,30}") {
-        let command = bad(&["env", "BGT_TEST"]).env("BGT_TEST", &value);
-        let output = runtime().block_on(async { run(command).await }).unwrap();
-        // An empty value is no value on Windows.
-        if !(cfg!(windows) && value.is_empty()) {
-            prop_assert_eq!(output.stdout_text(), format!("{value}\n"));
-        }
-    }
 }

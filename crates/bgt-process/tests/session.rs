@@ -100,6 +100,19 @@ async fn a_grandchild_is_ended_when_the_program_has_ended_by_itself() {
     assert_gone(&pids, HANG);
 }
 
+#[cfg(not(target_vendor = "apple"))] // There nobody is found who has left.
+#[tokio::test]
+async fn who_has_left_is_ended_too_where_the_command_searches() {
+    let scratch = Scratch::new();
+    let pids = scratch.path("pids");
+    let command = bad_with_pids(&pids, &["own-group-grandchild", "300", "then", "exit", "0"]);
+    let mut session = soon(command.background(bgt_process::Background::Search).session()).await.unwrap();
+    soon(session.program.ended()).await.unwrap();
+    let pids = wait_for_pids(&pids, 2, HANG);
+    assert!(soon(session.program.kill()).await.unwrap().success());
+    assert_gone(&pids, HANG);
+}
+
 #[tokio::test]
 async fn writing_to_a_program_that_reads_no_more_is_an_error() {
     let mut session = soon(bad(&["exit", "0"]).session()).await.unwrap();

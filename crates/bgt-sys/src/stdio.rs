@@ -50,6 +50,21 @@ pub struct SpawnOptions {
     /// Windows: let the program have a console window of its own if it wants one. Off by default, because children
     /// of a service or a GUI host must not flash consoles.
     pub console_window: bool,
+    /// How it stands back behind others.
+    pub priority: Priority,
+}
+
+/// How a program stands back behind others when all want the processor. What it starts does as well.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Priority {
+    /// As its host.
+    #[default]
+    Normal,
+    /// Behind the host and everything usual.
+    Low,
+    /// Behind everybody.
+    Idle,
 }
 
 /// A program that was started, and the host's ends of its pipes.

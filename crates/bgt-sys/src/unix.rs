@@ -12,6 +12,7 @@ mod launch;
 mod linux;
 mod lock;
 mod pipe;
+mod priority;
 mod reaper;
 #[cfg(target_os = "linux")]
 mod snapshot;

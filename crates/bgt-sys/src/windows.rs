@@ -11,6 +11,7 @@ mod lock;
 mod pipe;
 mod resume;
 mod spawn;
+mod text;
 mod timer;
 mod wait;
 
@@ -25,6 +26,7 @@ pub(crate) use file::{create_private, create_private_folder, file_id, path_from_
 pub(crate) use lock::try_lock;
 pub use pipe::{PipeReader, PipeWriter};
 pub use spawn::spawn;
+pub(crate) use text::decode;
 pub(crate) use timer::{Timer, steady};
 
 /// The name of a signal number on this system: none, on Windows.

@@ -2,8 +2,8 @@
 
 mod support;
 
-use bgt_sys::{Asked, Outcome, Signal, SpawnOptions};
-use support::{end, exit_code, ready, soon, start};
+use bgt_sys::{Asked, Input, Outcome, Priority, Signal, SpawnOptions};
+use support::{end, exit_code, ready, soon, start, start_with, text, write_all};
 
 #[tokio::test]
 async fn the_exit_code_is_exact() {
@@ -50,6 +50,23 @@ async fn a_wait_that_was_cancelled_loses_no_end() {
     }
     spawned.child.kill().expect("it can be killed");
     end(&mut spawned.child).await;
+}
+
+#[tokio::test]
+async fn who_stands_back_is_not_brought_forward() {
+    // Told once more while it waits, and before it looks.
+    let back = SpawnOptions { stdin: Input::Pipe, priority: Priority::Idle, ..SpawnOptions::default() };
+    let mut spawned = start_with(&["read-some", "1", "then", "priority"], back);
+    spawned.child.set_priority(Priority::Low).expect("it is there");
+    write_all(spawned.stdin.as_ref().expect("a pipe"), b"x").await.expect("it reads");
+    let told = text(spawned.stdout.as_ref().expect("a pipe")).await;
+    assert_eq!(told.trim(), if cfg!(windows) { "idle" } else { "19" });
+    assert_eq!(exit_code(&mut spawned.child).await, 0);
+    // One that has ended cannot be told, and need not be.
+    let mut spawned = start(&["exit", "0"]);
+    soon(spawned.child.ended()).await.expect("the end is seen");
+    spawned.child.set_priority(Priority::Idle).expect("nothing to do");
+    assert_eq!(exit_code(&mut spawned.child).await, 0);
 }
 
 #[tokio::test]
@@ -129,7 +146,7 @@ async fn without_a_console_to_share_nobody_can_be_asked() {
 #[tokio::test]
 async fn a_polite_program_that_shares_the_console_ends_its_own_way() {
     let options = SpawnOptions { console_window: true, ..Default::default() };
-    let mut spawned = support::start_with(&["on-term-exit", "5", "then", "ready", "then", "hang"], options);
+    let mut spawned = start_with(&["on-term-exit", "5", "then", "ready", "then", "hang"], options);
     ready(spawned.stdout.as_ref().expect("a pipe")).await;
     if spawned.child.ask(Signal::Terminate).expect("a look") == Asked::Undeliverable {
         let name = "a_polite_program_that_shares_the_console_ends_its_own_way";
@@ -154,8 +171,8 @@ async fn a_batch_file_is_a_program() {
     std::fs::write(&path, "@echo [%1]\r\n@exit /b 6\r\n").expect("a script");
     let mut command = std::process::Command::new(&path);
     let mut spawned = bgt_sys::spawn(command.arg("a & b"), &SpawnOptions::default()).expect("it starts");
-    let text = support::text(spawned.stdout.as_ref().expect("a pipe")).await;
-    assert_eq!(text.trim_end(), "[\"a & b\"]");
+    let said = text(spawned.stdout.as_ref().expect("a pipe")).await;
+    assert_eq!(said.trim_end(), "[\"a & b\"]");
     assert_eq!(exit_code(&mut spawned.child).await, 6);
 
     let error = bgt_sys::spawn(command.arg("a\nb"), &SpawnOptions::default()).expect_err("cannot be escaped");

@@ -226,6 +226,42 @@ async fn nobody_leaves_the_tree() {
     }
 }
 
+/// A program that is a host itself, and starts a tree of its own within ours: on Windows a job within a job.
+#[cfg(any(windows, target_os = "linux"))]
+#[tokio::test]
+async fn the_tree_of_a_host_that_we_have_started_ends_with_it() {
+    let scratch = Scratch::new();
+    let (inner, outer) = (scratch.text("inner"), std::env::current_exe().unwrap());
+    let mut host = Command::new(outer);
+    host.args(["plays_a_host_within_a_tree", "--exact", "--ignored", "--nocapture"]);
+    let ours = [(bgt_testkit::ROLE.into(), (&*inner).into())];
+    let environment = Some(std::env::vars_os().chain(ours).collect());
+    let options = bgt_sys::SpawnOptions { environment, ..bgt_sys::SpawnOptions::default() };
+    let mut spawned = bgt_sys::spawn(&mut host, &options).expect("this very program");
+    ready(spawned.stdout.as_ref().expect("a pipe")).await;
+    let tree = bgt_testkit::wait_for_pids(&inner, 2, SOON);
+    spawned.child.find_strays().await;
+    spawned.child.kill().expect("it can be killed");
+    let found = spawned.child.kill_strays().await;
+    assert_eq!(found, cfg!(target_os = "linux"), "on Windows nobody is outside of the job");
+    end(&mut spawned.child).await;
+    assert!(spawned.child.tree_ended(SOON).await);
+    assert_gone(&tree, SOON);
+}
+
+#[cfg(any(windows, target_os = "linux"))]
+#[tokio::test]
+#[ignore = "plays another process"]
+async fn plays_a_host_within_a_tree() {
+    let Some(pids) = bgt_testkit::role() else { return };
+    let verbs =
+        ["ignore-term", "then", "pids-to", &pids, "then", "stubborn-grandchild", "300", "then", "hang"];
+    let mut spawned = start(&verbs);
+    drop(bgt_testkit::wait_for_pids(&pids, 2, SOON));
+    println!("\nready");
+    end(&mut spawned.child).await;
+}
+
 #[tokio::test]
 async fn a_fork_storm_is_ended() {
     let scratch = Scratch::new();

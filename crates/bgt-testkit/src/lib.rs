@@ -32,7 +32,7 @@ pub use bad_child::{bad, bad_child, from_hex, to_hex};
 pub use interpreter::{python, under_wine};
 pub use ledger::Ledger;
 pub use other::{Other, ROLE, hear, role, say};
-pub use resources::Resources;
+pub use resources::{Resources, thread_count};
 pub use scratch::Scratch;
 pub use sentinel::Sentinel;
 pub use skip::skipped;

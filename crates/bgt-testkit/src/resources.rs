@@ -17,6 +17,12 @@ pub struct Resources {
     pub zombies: Option<usize>,
 }
 
+/// How many threads this process has now; `None` where nobody tells (macOS).
+#[must_use]
+pub fn thread_count() -> Option<usize> {
+    sys::thread_count()
+}
+
 impl Resources {
     /// Counts.
     ///

@@ -9,8 +9,8 @@ use rustix::process::Pid;
 use super::reaper;
 use super::strays::{Leader, Strays};
 use super::watch::{Look, Watch, look};
-use super::{group, guard};
-use crate::{Asked, Ended, Outcome, Signal, Usage};
+use super::{group, guard, priority};
+use crate::{Asked, Ended, Outcome, Priority, Signal, Usage};
 
 /// A program that heads a tree of its own.
 ///
@@ -60,6 +60,23 @@ impl Child {
             Some(watch) => watch.ended(self.pid).await,
             None => Ok(()),
         }
+    }
+
+    /// Has the whole tree stand back behind others.
+    ///
+    /// # Errors
+    ///
+    /// What the system said.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// By `nice`: 10 more than the host's, or 19; one that stands back as far by itself is left as it is. A program that
+    /// runs as another user refuses it.
+    pub fn set_priority(&self, priority: Priority) -> io::Result<()> {
+        if self.reaped || priority == Priority::Normal {
+            return Ok(());
+        }
+        priority::lower(self.pid, priority)
     }
 
     /// Asks the whole tree to end.
@@ -150,8 +167,8 @@ impl Child {
         Some(if look.is_ok_and(|look| look == Look::Taken) { Leader::Taken } else { Leader::Held(self.pid) })
     }
 
-    /// Kills the descendants that have left the tree, those remembered and those found now, in bounded rounds. Has no
-    /// effect after [`reap`](Self::reap).
+    /// Kills the descendants that have left the tree, those remembered and those found now, in bounded rounds. Says whether
+    /// there were any. Has no effect after [`reap`](Self::reap).
     ///
     /// # Cancel safety
     ///
@@ -160,10 +177,11 @@ impl Child {
     /// # Platform-specific behavior
     ///
     /// As for [`find_strays`](Self::find_strays).
-    pub async fn kill_strays(&mut self) {
+    pub async fn kill_strays(&mut self) -> bool {
         if let Some(leader) = self.leader() {
             self.strays.kill(leader).await;
         }
+        self.strays.were_there()
     }
 
     /// Takes the exit status of a program that has ended; `None` while it has not. From then on the number may be

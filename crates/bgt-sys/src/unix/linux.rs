@@ -34,11 +34,13 @@ pub(super) struct Process {
     pub(super) started: u64,
 }
 
-/// All processes; `None` without `/proc`. About 2 µs for each.
+/// All processes, of whom there is one at least; `None` without `/proc`. About 2 µs for each.
 pub(super) fn processes() -> Option<Vec<Process>> {
     let entries = fs::read_dir("/proc").ok()?;
     let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    Some(numbers.filter_map(process).collect())
+    let processes: Vec<_> = numbers.filter_map(process).collect();
+    // We are one ourselves: a folder without anybody is there, and nothing is mounted on it.
+    (!processes.is_empty()).then_some(processes)
 }
 
 /// One process, if it is there.

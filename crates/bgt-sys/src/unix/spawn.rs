@@ -44,6 +44,7 @@ pub fn spawn(command: &mut Command, options: &SpawnOptions) -> io::Result<Spawne
         (Child::adopt(pid, strays)?, ours_in, ours_out, ours_err)
     };
     // From here on dropping `child` ends the tree, so an error leaves nothing running.
+    child.set_priority(options.priority)?;
     Ok(Spawned {
         child,
         stdin: stdin.map(PipeWriter::new).transpose()?,

@@ -52,6 +52,10 @@ mod nobody {
         pub(in super::super) fn are_gone(&self) -> bool {
             true
         }
+
+        pub(in super::super) fn were_there(&self) -> bool {
+            false
+        }
     }
 }
 
@@ -157,6 +161,11 @@ mod linux {
                     return;
                 }
             }
+        }
+
+        /// Whether any were found.
+        pub(in super::super) fn were_there(&self) -> bool {
+            !self.found.is_empty()
         }
 
         /// Whether all that were found have ended.

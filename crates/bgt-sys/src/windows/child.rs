@@ -6,12 +6,14 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use windows_sys::Win32::System::ProcessStatus::{K32GetProcessMemoryInfo, PROCESS_MEMORY_COUNTERS};
-use windows_sys::Win32::System::Threading::GetExitCodeProcess;
+use windows_sys::Win32::System::Threading::{
+    BELOW_NORMAL_PRIORITY_CLASS, GetExitCodeProcess, GetPriorityClass, IDLE_PRIORITY_CLASS, SetPriorityClass,
+};
 
 use super::job::Job;
 use super::wait::{Wait, has_ended};
 use super::{checked, console};
-use crate::{Asked, Ended, Outcome, Signal, Usage};
+use crate::{Asked, Ended, Outcome, Priority, Signal, Usage};
 
 /// A program that heads a tree of its own.
 ///
@@ -67,6 +69,36 @@ impl Child {
         Ok(())
     }
 
+    /// Has the whole tree stand back behind others.
+    ///
+    /// # Errors
+    ///
+    /// What the system said.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// By the priority class of the program, which what it starts from then on inherits; one that is idle stays so.
+    pub fn set_priority(&self, priority: Priority) -> io::Result<()> {
+        let class = match priority {
+            Priority::Normal => return Ok(()),
+            Priority::Low => BELOW_NORMAL_PRIORITY_CLASS,
+            Priority::Idle => IDLE_PRIORITY_CLASS,
+        };
+        // SAFETY: the handle is open.
+        if unsafe { GetPriorityClass(self.process.as_raw_handle()) } == IDLE_PRIORITY_CLASS {
+            // As its host does: nobody is brought forward.
+            return Ok(());
+        }
+        // SAFETY: the handle is open.
+        match checked(unsafe { SetPriorityClass(self.process.as_raw_handle(), class) }) {
+            // What has ended need not be told.
+            Err(error) if !has_ended(&self.process)? => {
+                Err(io::Error::other(format!("its priority cannot be set: {error}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Asks the whole tree to end: by Ctrl-Break, whatever the signal, if it shares a console with its host.
     ///
     /// # Errors
@@ -111,8 +143,10 @@ impl Child {
         false
     }
 
-    /// Does nothing: nobody leaves a job. See the Unix side.
-    pub async fn kill_strays(&mut self) {}
+    /// Does nothing, and finds nobody: nobody leaves a job. See the Unix side.
+    pub async fn kill_strays(&mut self) -> bool {
+        false
+    }
 
     /// Takes the exit status of a program that has ended; `None` while it has not.
     ///

@@ -47,6 +47,7 @@ pub fn spawn(command: &mut Command, options: &SpawnOptions) -> io::Result<Spawne
     }
     let child = Child::adopt(started, job, shares_console);
     // From here on dropping `child` ends the tree, so an error leaves nothing running.
+    child.set_priority(options.priority)?;
     resume::resume(child.id())?;
     Ok(Spawned { child, stdin, stdout, stderr })
 }

@@ -97,3 +97,7 @@ mod other {
         None
     }
 }
+
+pub(crate) fn thread_count() -> Option<usize> {
+    threads()
+}

@@ -4,7 +4,10 @@ use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::os::windows::process::CommandExt;
 use std::process::Command;
 
-use windows_sys::Win32::Foundation::{GetHandleInformation, WAIT_TIMEOUT};
+use windows_sys::Win32::Foundation::{GetHandleInformation, INVALID_HANDLE_VALUE, WAIT_TIMEOUT};
+use windows_sys::Win32::System::Diagnostics::ToolHelp::{
+    CreateToolhelp32Snapshot, TH32CS_SNAPTHREAD, THREADENTRY32, Thread32First, Thread32Next,
+};
 use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleW, GetProcAddress};
 use windows_sys::Win32::System::Threading::{
     CREATE_NEW_PROCESS_GROUP, GetCurrentProcess, GetProcessHandleCount, OpenProcess, PROCESS_SYNCHRONIZE,
@@ -67,8 +70,28 @@ fn probed_handles() -> usize {
     open
 }
 
+/// Those of the system's thread pool stay for a while when there is nothing to do: none to expect back.
 pub(crate) fn threads() -> Option<usize> {
     None
+}
+
+pub(crate) fn thread_count() -> Option<usize> {
+    let mut entry = THREADENTRY32 { dwSize: size_of::<THREADENTRY32>() as u32, ..Default::default() };
+    let mut count = 0;
+    // SAFETY: the handle is checked, then owned once; the entry lives through the calls and says its true size.
+    unsafe {
+        let all = CreateToolhelp32Snapshot(TH32CS_SNAPTHREAD, 0);
+        if all == INVALID_HANDLE_VALUE {
+            return None;
+        }
+        let all = OwnedHandle::from_raw_handle(all);
+        let mut more = Thread32First(all.as_raw_handle(), &raw mut entry);
+        while more != 0 {
+            count += usize::from(entry.th32OwnerProcessID == std::process::id());
+            more = Thread32Next(all.as_raw_handle(), &raw mut entry);
+        }
+    }
+    Some(count)
 }
 
 pub(crate) fn zombies() -> Option<usize> {

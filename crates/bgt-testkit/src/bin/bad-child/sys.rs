@@ -1,10 +1,14 @@
 //! The operating system under one interface; all `unsafe` of the program is below.
 
+#[cfg(target_os = "linux")]
+mod refuse;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
 mod windows;
 
+#[cfg(target_os = "linux")]
+pub(crate) use refuse::become_without_pidfds;
 #[cfg(unix)]
 pub(crate) use unix::*;
 #[cfg(windows)]

@@ -99,11 +99,13 @@ pub(crate) const VERBS: &[Verb] = &[
     verb("echo-args", "REST...", "all further arguments, each as a line of hexadecimal digits (UTF-8)", host::echo_args),
     verb("env", "NAME", "the variable's value, or `<unset>`", host::env),
     verb("env-all", "", "every variable as hex=hex, sorted", host::env_all),
+    verb("priority", "", "Unix: the own niceness; Windows: `normal`, `low` or `idle`", host::priority),
     verb("cwd", "", "the current folder", host::cwd),
     verb("first-only", "PATH", "create this file and go on; hang where it is there already", host::first_only),
     verb("touch", "PATH", "create this file", host::touch),
     verb("wait-file", "PATH", "wait until this file exists, at most a minute", host::wait_file),
     verb("append", "PATH TEXT", "append a line to this file, in one write", host::append),
+    verb("no-pidfds", "REST...", "become this program, to which the system refuses pidfds (Linux)", host::no_pidfds),
     // as a warm worker, which is told by each request how to answer it: see worker.rs
     verb("worker-ready", "VERSION", "say that it is ready, in this version of the protocol", worker::ready),
     verb("worker", "", "answer requests on stdin until its end", worker::serve),

@@ -36,6 +36,11 @@ pub(crate) fn write(stream: Stream, bytes: &[u8]) -> io::Result<usize> {
     usize::try_from(written).map_err(|_| io::Error::last_os_error())
 }
 
+pub(crate) fn priority() -> io::Result<String> {
+    // SAFETY: no memory arguments. -1 may be an answer, but not of a program that stands back.
+    Ok(unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) }.to_string())
+}
+
 pub(crate) fn read(buffer: &mut [u8]) -> io::Result<usize> {
     // SAFETY: the pointer and length describe `buffer`, which is ours alone through the call.
     let read = unsafe { libc::read(libc::STDIN_FILENO, buffer.as_mut_ptr().cast(), buffer.len()) };

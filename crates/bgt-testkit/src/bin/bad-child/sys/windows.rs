@@ -18,8 +18,9 @@ use windows_sys::Win32::System::Console::{
     STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, SetConsoleCtrlHandler, SetStdHandle,
 };
 use windows_sys::Win32::System::Threading::{
-    CREATE_BREAKAWAY_FROM_JOB, CREATE_NEW_PROCESS_GROUP, CreateEventW, EVENT_MODIFY_STATE, GetCurrentProcess,
-    GetProcessTimes, OpenEventW, SetEvent, TerminateProcess, WaitForSingleObject,
+    BELOW_NORMAL_PRIORITY_CLASS, CREATE_BREAKAWAY_FROM_JOB, CREATE_NEW_PROCESS_GROUP, CreateEventW,
+    EVENT_MODIFY_STATE, GetCurrentProcess, GetPriorityClass, GetProcessTimes, IDLE_PRIORITY_CLASS,
+    NORMAL_PRIORITY_CLASS, OpenEventW, SetEvent, TerminateProcess, WaitForSingleObject,
 };
 use windows_sys::core::BOOL;
 
@@ -65,6 +66,17 @@ fn file(stream: Stream) -> io::Result<ManuallyDrop<File>> {
 
 pub(crate) fn write(stream: Stream, bytes: &[u8]) -> io::Result<usize> {
     file(stream)?.write(bytes)
+}
+
+pub(crate) fn priority() -> io::Result<String> {
+    // SAFETY: no memory arguments but the handle of this very process, which needs no closing.
+    Ok(match unsafe { GetPriorityClass(GetCurrentProcess()) } {
+        0 => return Err(io::Error::last_os_error()),
+        NORMAL_PRIORITY_CLASS => "normal".to_owned(),
+        BELOW_NORMAL_PRIORITY_CLASS => "low".to_owned(),
+        IDLE_PRIORITY_CLASS => "idle".to_owned(),
+        other => other.to_string(),
+    })
 }
 
 pub(crate) fn read(buffer: &mut [u8]) -> io::Result<usize> {

@@ -33,6 +33,18 @@ pub(super) fn env_all(_: &mut State, _: &[OsString]) -> Result<(), Trouble> {
     Ok(())
 }
 
+pub(super) fn priority(_: &mut State, _: &[OsString]) -> Result<(), Trouble> {
+    line_to(Stream::Out, crate::sys::priority()?.as_ref());
+    Ok(())
+}
+
+pub(super) fn no_pidfds(_: &mut State, program: &[OsString]) -> Result<(), Trouble> {
+    #[cfg(target_os = "linux")]
+    return Err(crate::sys::become_without_pidfds(program).into());
+    #[cfg(not(target_os = "linux"))]
+    return Err(Trouble::Failed(format!("there are none here to refuse to {program:?}")));
+}
+
 pub(super) fn cwd(_: &mut State, _: &[OsString]) -> Result<(), Trouble> {
     line_to(Stream::Out, std::env::current_dir()?.as_os_str());
     Ok(())
