@@ -126,9 +126,13 @@ fn run_leg(root: &Path, leg: &Leg, way: Way) -> Result<Vec<Outcome>> {
 fn timed(name: String, command: &mut Command, how: &str) -> Outcome {
     let start = Instant::now();
     let outcome = shell::run(command);
+    if let Err(error) = &outcome {
+        eprintln!("xtask: {error}");
+    }
     let word = match &outcome {
         Ok(()) => format!("ok, {how}"),
-        Err(error) => format!("FAILED, {how}: {error}"),
+        // The command and its output stand above, where it was run.
+        Err(_) => format!("FAILED, {how}"),
     };
     Outcome { name, seconds: Some(start.elapsed().as_secs_f64()), word, failed: outcome.is_err() }
 }

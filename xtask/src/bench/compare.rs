@@ -104,6 +104,33 @@ mod tests {
     }
 
     #[test]
+    fn a_run_is_worse_than_a_saved_one_only_beyond_the_noise_of_both() {
+        let folder = std::env::temp_dir().join(format!("bgt-xtask-compare-{}", std::process::id()));
+        let keep = |name: &str, low: f64, high: f64| {
+            // As the suites print it and `--save` keeps it: the file is what is compared.
+            let line = serde_json::json!({
+                "suite": "spawn", "name": "c1", "against": "tokio", "ours": 1.0, "theirs": 1.0, "unit": "runs/s",
+                "better": "higher", "ratio": f64::midpoint(low, high), "low": low, "high": high, "goal": 1.0, "met": true,
+            });
+            let record = Record::read(&line.to_string()).unwrap();
+            super::super::saved::save(
+                &folder,
+                name,
+                &serde_json::json!({"date": "d", "machine": "m"}),
+                &[record],
+            )
+            .unwrap();
+            super::super::saved::load(&folder, name).unwrap()
+        };
+        let (first, noisy, slow) =
+            (keep("first", 1.0, 1.2), keep("noisy", 0.8, 1.05), keep("slow", 0.7, 0.9));
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert!(against(&first, &noisy.records).worse.is_empty());
+        assert_eq!(against(&first, &slow.records).worse, ["spawn c1 against tokio"]);
+        assert!(against(&slow, &first.records).worse.is_empty());
+    }
+
+    #[test]
     fn an_absolute_figure_is_shown_but_not_judged() {
         let outcome = compare(vec![absolute("leaks", 0.0)], &[absolute("leaks", 9.0)]);
         assert!(outcome.worse.is_empty() && outcome.table.contains("leaks"));
