@@ -199,6 +199,9 @@ fn durability(record: &Record) -> Option<&'static str> {
         ("detached", "enqueue_durable" | "lifecycle", "effectum") => {
             Some("ours: all. theirs: as a rollback journal with `synchronous = NORMAL` keeps it")
         }
+        ("detached", "enqueue_durable", "pueue") => {
+            Some("ours: all. theirs: what the system happened to write, as nothing is waited for")
+        }
         _ => None,
     }
 }
