@@ -3,6 +3,7 @@
 //! Everything is on disk before it counts: `fdatasync` is measured before and after each case.
 
 mod callers;
+mod pueue;
 mod recovery;
 mod rivals;
 

@@ -3,6 +3,8 @@
 mod compare;
 mod machine;
 mod numbers;
+pub(crate) mod page;
+mod plot;
 mod record;
 mod rivals;
 mod saved;
@@ -32,7 +34,8 @@ better; its 95 % interval stands beside it. A goal that is missed is shown, it i
   --quick         less than a minute a suite
   --peers         suites with rivals from other crates as they are in benches/peers, a workspace of its own; rivals that
                   are programs of their own are built from benches/rivals
-  --save NAME     keep the lines in benches/saved/NAME.jsonl, after one that names machine, date and commands
+  --save NAME     keep the lines in benches/saved/NAME.jsonl, after one that names machine, date and commands;
+                  the run `published` is part of the repository, and `cargo xtask doc` makes docs/benchmarks.md from it
   --compare NAME  show the change since that run; fail where an interval lies wholly on the worse side of the old one
 ",
         flags: &["--json", "--quick", "--peers"],

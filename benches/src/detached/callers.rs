@@ -10,7 +10,7 @@ use super::rivals;
 use crate::interval::median;
 use crate::{Bench, Better, Case, Result, Side};
 
-const CALLERS: usize = 256;
+pub(super) const CALLERS: usize = 256;
 
 /// Each detaches a job, waits until it is accepted, and goes on with the next.
 pub(super) fn enqueue(bench: &Bench, folder: &Path) -> Result {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{ChildStdout, Command, Stdio};
 use std::time::Duration;
 
+use super::pueue;
 use crate::{Bench, Result, Side, rivals};
 
 /// What is in `benches/rivals`, with the least ratios that ours is to have.
@@ -40,6 +41,9 @@ pub(super) fn sides<'a>(
             once(&mut command)
         };
         sides.push(Side { name: rival.name, goal, measure: Box::new(measure) });
+    }
+    if case == "enqueue_durable" {
+        sides.extend(pueue::enqueue(bench, slice, folder));
     }
     sides
 }

@@ -59,6 +59,11 @@ pub(super) fn load(root: &Path, name: &str) -> Result<Saved> {
     }
 }
 
+/// Whether a run has this name.
+pub(super) fn exists(root: &Path, name: &str) -> bool {
+    root.join(format!("{FOLDER}/{name}.jsonl")).is_file()
+}
+
 fn parse(name: &str, text: &str) -> Result<Saved, String> {
     let mut lines = text.lines();
     let about = serde_json::from_str(lines.next().unwrap_or_default()).map_err(|error| error.to_string())?;
