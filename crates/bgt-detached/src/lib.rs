@@ -94,8 +94,8 @@ pub use bgt_log::{Bytes, Entry, FileError, From, Gap, Level, Line, LineEnd};
 #[cfg(feature = "process")]
 #[cfg_attr(docsrs, doc(cfg(feature = "process")))]
 pub use bgt_simple::{
-    Background, Capture, Command, CommandError, Encoding, Exit, Polite, Priority, Redirect, Secret, Stdin,
-    StoredCommand,
+    Background, Capture, Command, CommandError, Encoding, Exit, Polite, Priority, Quota, Redirect, Secret,
+    Stdin, StoredCommand,
 };
 pub use bgt_store::{
     Attempt, Cursor, Fault, FaultKind, HostId, HostRecord, Page, RunEvent, RunEventKind, RunFilter, RunPage,

@@ -154,7 +154,7 @@ pub use bgt_simple::JsonError;
 #[cfg_attr(docsrs, doc(cfg(feature = "process")))]
 pub use bgt_simple::{
     Background, Capture, Captured, Command, CommandError, Encoding, Exit, LiveStdin, Output, Plan, Priority,
-    Redirect, Secret, Stdin, StdinWriter, StopHow, Usage, guard_orphans,
+    Quota, Redirect, Secret, Stdin, StdinWriter, StopHow, Usage, guard_orphans,
 };
 #[cfg(feature = "simple")]
 #[cfg_attr(docsrs, doc(cfg(feature = "simple")))]

@@ -9,7 +9,7 @@ use bgt_core::{Polite, Stop};
 
 use crate::environment::Environment;
 use crate::secret::Word;
-use crate::{Capture, Encoding, Exit, Priority, Redirect, Secret, Stdin};
+use crate::{Capture, Encoding, Exit, Priority, Quota, Redirect, Secret, Stdin};
 
 /// A program or script with its arguments, environment, streams and stop policy: a [`Task`](bgt_core::Task) whose
 /// output is an [`Output`](crate::Output).
@@ -64,6 +64,7 @@ pub struct Command {
     pub(crate) accept: Accept,
     pub(crate) console_window: bool,
     pub(crate) priority: Priority,
+    pub(crate) quota: Quota,
     pub(crate) name: Option<String>,
 }
 
@@ -161,6 +162,7 @@ impl Command {
             accept: Accept::Codes(vec![0]),
             console_window: false,
             priority: Priority::Normal,
+            quota: Quota::new(),
             name: None,
         }
     }
@@ -344,6 +346,29 @@ impl Command {
         self
     }
 
+    /// Sets how much memory and processor time the program, and all that it starts, may have together. Where there is no way
+    /// to have that, the run is refused, or, with [`Quota::best_effort`], [`Output::unlimited`](crate::Output::unlimited)
+    /// says why.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// See [`Quota`]: on Windows by the job that the program is in anyway, on Linux where the host may make cgroups, elsewhere
+    /// never. On Linux the program is moved right after its start, and whom it has started by then with it; and nobody gets
+    /// away by leaving the process group.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bgt_process::{Command, Quota};
+    ///
+    /// let quota = Quota::new().memory(2 << 30).processors(1.5).best_effort();
+    /// let train = Command::script("train.py").quota(quota);
+    /// ```
+    pub fn quota(mut self, quota: Quota) -> Self {
+        self.quota = quota;
+        self
+    }
+
     /// Sets the name under which runs are listed; the file name of program or script without this.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
@@ -373,6 +398,7 @@ impl fmt::Debug for Command {
             .field("encoding", &self.encoding)
             .field("stop", &self.stop)
             .field("priority", &self.priority)
+            .field("quota", &self.quota)
             .finish_non_exhaustive()
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use bgt_core::{CancelReason, ErrorKind, TaskError};
 
-use crate::{Exit, Output};
+use crate::{Exit, Output, Quota};
 
 /// What went wrong with a program.
 ///
@@ -142,6 +142,20 @@ pub enum CommandError {
         /// What stdin is.
         stdin: &'static str,
     },
+    /// Limits that make no sense.
+    #[error("{why}")]
+    BadQuota {
+        /// Which, and what is wrong with it.
+        why: String,
+    },
+    /// There is no way to have the limits that were asked for.
+    #[error("a program cannot be limited to {quota} here: run it without, or with Quota::best_effort")]
+    QuotaUnavailable {
+        /// As they were asked for.
+        quota: Quota,
+        /// Why not.
+        source: io::Error,
+    },
     /// Arguments and environment exceed what the system takes, all of them together or a single one.
     #[error(
         "the arguments and the environment of {program:?} are {bytes} bytes long, more than the system takes, or one \
@@ -175,7 +189,7 @@ pub enum CommandError {
     },
 
     /// It ended in a way that is no success.
-    #[error("{}", .output.exit)]
+    #[error("{}{}", .output.exit, if .output.out_of_memory { ": its memory limit was reached" } else { "" })]
     Exit {
         /// All that remains of it.
         output: Box<Output>,

@@ -39,6 +39,7 @@ mod plan;
 mod prepare;
 mod probe;
 mod push;
+mod quota;
 mod redirect;
 mod resolve;
 mod rope;
@@ -58,7 +59,7 @@ mod warm;
 
 pub use bgt_core::{CancelReason, Context, Error, ErrorKind, Polite, Stop, Task, TaskError};
 pub use bgt_sys::{FileId, file_id, guard_orphans, path_from_bytes};
-pub use bgt_sys::{Priority, Usage};
+pub use bgt_sys::{Priority, Quota, Usage};
 pub use capture::{Capture, Captured};
 pub use command::{Background, Command};
 pub use encoding::Encoding;

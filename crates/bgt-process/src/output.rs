@@ -26,6 +26,12 @@ pub struct Output {
     /// Whether descendants were still alive when it ended by itself, or something still held its output open. They
     /// were killed, unless [`Background::Keep`](crate::Background::Keep) lets them live.
     pub leaked: bool,
+    /// Whether the system has ended it, or one of its tree, because its memory [`Quota`](crate::Quota) did not suffice.
+    /// Linux only: on Windows the program is told, and fails in its own way.
+    pub out_of_memory: bool,
+    /// Why it ran without its [`Quota`](crate::Quota), or some of them: where they are
+    /// [`best_effort`](crate::Quota::best_effort) and there was no way to have them.
+    pub unlimited: Option<String>,
     /// Its process id. It belongs to somebody else by now, or may at any time.
     pub pid: u32,
     /// From its start to the end of its tree and output.
@@ -154,6 +160,8 @@ mod tests {
             stderr: Captured::default(),
             usage: Usage::default(),
             leaked: false,
+            out_of_memory: false,
+            unlimited: None,
             pid: 1,
             elapsed: Duration::ZERO,
             secrets: [b"hunter2".to_vec()].into_iter().collect(),

@@ -4,13 +4,13 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::Priority;
+use crate::{Priority, Quota};
 
 /// What running a [`Command`](crate::Command) would do, exactly: the result of a dry run. Secrets are shown as `***`.
 ///
 /// Displayed as a command line that could be typed into a shell, with the folder and the changes to the environment
 /// in front of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Plan {
     /// The program, as an absolute path.
@@ -25,6 +25,8 @@ pub struct Plan {
     pub env: Vec<(OsString, Option<OsString>)>,
     /// How it would stand back behind others.
     pub priority: Priority,
+    /// How much of the machine it may have.
+    pub quota: Quota,
 }
 
 impl fmt::Display for Plan {
@@ -52,6 +54,9 @@ impl fmt::Display for Plan {
         f.write_str(&bgt_sys::quote(self.program.as_os_str()))?;
         for arg in &self.args {
             write!(f, " {}", bgt_sys::quote(arg))?;
+        }
+        if !self.quota.is_empty() {
+            write!(f, " # within {}", self.quota)?;
         }
         Ok(())
     }

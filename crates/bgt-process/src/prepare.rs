@@ -83,6 +83,7 @@ impl Command {
             env_cleared: self.env.cleared,
             env: env.map(|(name, change)| (name.to_owned(), change.map(shown))).collect(),
             priority: self.priority,
+            quota: self.quota,
         })
     }
 
@@ -265,6 +266,9 @@ impl Command {
             }
         }
         self.check_folder()?;
+        if let Some(why) = self.quota.fault() {
+            return Err(CommandError::BadQuota { why });
+        }
         match self.stdin {
             Stdin::File(_) if self.stops_by_stdin() => Err(CommandError::StopNeedsStdin { stdin: "a file" }),
             Stdin::Inherit if self.stops_by_stdin() => {

@@ -203,6 +203,8 @@ impl<'a> Running<'a> {
             stderr: self.stderr.collected.finish().encoded_as(self.encoding),
             usage: ended.usage,
             leaked: !stopped && (descendants || held),
+            out_of_memory: ended.out_of_memory,
+            unlimited: None,
             pid,
             elapsed: Duration::ZERO,
             secrets: Default::default(),

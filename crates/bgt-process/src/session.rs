@@ -58,6 +58,7 @@ pub struct SessionProgram {
     child: Child,
     stop: Stop,
     background: Background,
+    unlimited: Option<String>,
 }
 
 impl Command {
@@ -104,7 +105,9 @@ impl Command {
         let (mut options, _) = self.streams().await?;
         options.stdin = Input::Pipe;
         options.environment.clone_from(&prepared.environment);
-        let Spawned { child, stdin, stdout, stderr } = self.spawn(&mut prepared, &options).await?;
+        let mut limited = self.limited()?;
+        let Spawned { mut child, stdin, stdout, stderr } = self.spawn(&mut prepared, &options).await?;
+        self.limit(&mut limited, &mut child)?;
         let Some(stdin) = stdin else { unreachable!("a pipe was asked for") };
         tracing::debug!(pid = child.id(), program = %prepared.program.display(), "started for a conversation");
         let output = |source, pipe, kept| SessionOutput {
@@ -115,7 +118,12 @@ impl Command {
             stdin: SessionInput(stdin),
             stdout: output(Source::Stdout, stdout, Capture::nothing()),
             stderr: output(Source::Stderr, stderr, Capture::tail(64 << 10)),
-            program: SessionProgram { child, stop: self.stop.clone(), background: self.background },
+            program: SessionProgram {
+                child,
+                stop: self.stop.clone(),
+                background: self.background,
+                unlimited: limited.why_not,
+            },
         })
     }
 }
@@ -190,13 +198,19 @@ impl fmt::Debug for SessionOutput {
 
 impl SessionProgram {
     pub(crate) fn new(child: Child, stop: Stop) -> Self {
-        Self { child, stop, background: Background::Kill }
+        Self { child, stop, background: Background::Kill, unlimited: None }
     }
 
     /// The program's process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Why it runs without its [`Quota`](crate::Quota), or some of them: as [`Output::unlimited`](crate::Output::unlimited).
+    #[must_use]
+    pub fn unlimited(&self) -> Option<&str> {
+        self.unlimited.as_deref()
     }
 
     /// How much of the program is in memory now, in bytes, without its descendants; `None` where nobody tells, which

@@ -15,7 +15,7 @@ use crate::command::{Accept, Program};
 use crate::environment::{Environment, RESERVED};
 use crate::prepare::absolute;
 use crate::secret::Word;
-use crate::{Background, Capture, Command, CommandError, Encoding, Priority, Redirect, Secret, Stdin};
+use crate::{Background, Capture, Command, CommandError, Encoding, Priority, Quota, Redirect, Secret, Stdin};
 
 /// A [`Command`] that can be serialised, and run later by another process: the program as an absolute path, its folder,
 /// and all the variables of its environment, so that nothing depends on who runs it.
@@ -67,6 +67,16 @@ pub struct StoredCommand {
     console_window: bool,
     #[serde(default, skip_serializing_if = "Back::is_normal")]
     priority: Back,
+    #[serde(default, skip_serializing_if = "Bounds::is_none")]
+    quota: Bounds,
+}
+
+/// [`Quota`].
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Bounds {
+    memory: Option<u64>,
+    processors: Option<f64>,
+    best_effort: bool,
 }
 
 /// A [`Priority`].
@@ -166,6 +176,7 @@ impl Command {
                 Priority::Idle => Back::Idle,
                 _ => Back::Normal,
             },
+            quota: self.quota.into(),
         })
     }
 
@@ -244,6 +255,7 @@ impl StoredCommand {
                 Back::Low => Priority::Low,
                 Back::Idle => Priority::Idle,
             },
+            quota: self.quota.into(),
             name: Some(self.name),
         }
     }
@@ -296,6 +308,28 @@ impl Back {
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
     fn is_normal(&self) -> bool {
         matches!(self, Self::Normal)
+    }
+}
+
+impl Bounds {
+    fn is_none(&self) -> bool {
+        self.memory.is_none() && self.processors.is_none()
+    }
+}
+
+impl From<Quota> for Bounds {
+    fn from(quota: Quota) -> Self {
+        let (memory, processors) = (quota.max_memory(), quota.max_processors());
+        Self { memory, processors, best_effort: quota.is_best_effort() }
+    }
+}
+
+impl From<Bounds> for Quota {
+    fn from(bounds: Bounds) -> Self {
+        let mut quota = Quota::new();
+        quota = bounds.memory.map_or(quota, |bytes| quota.memory(bytes));
+        quota = bounds.processors.map_or(quota, |processors| quota.processors(processors));
+        if bounds.best_effort { quota.best_effort() } else { quota }
     }
 }
 
@@ -396,6 +430,7 @@ mod tests {
             .capture(Capture::new(1, 2))
             .encoding(Encoding::Console)
             .priority(Priority::Idle)
+            .quota(Quota::new().memory(1 << 30).processors(0.5).best_effort())
             .stop(Stop::at_once())
             .ok_exits([0, 3]);
         for background in [Background::Kill, Background::Search, Background::Keep] {

@@ -27,10 +27,12 @@ impl Command {
     ) -> Result<Output, TaskError> {
         let mut prepared = self.prepare(cx.sink().is_some()).await.map_err(CommandError::into_task_error)?;
         let started = Instant::now();
-        let (spawned, feed) = match starter {
+        let mut limited = self.limited().map_err(CommandError::into_task_error)?;
+        let (mut spawned, feed) = match starter {
             None => self.start(&mut prepared).await.map_err(CommandError::into_task_error)?,
             Some(starter) => Box::pin(self.start_by(starter, &mut prepared)).await?,
         };
+        self.limit(&mut limited, &mut spawned.child).map_err(CommandError::into_task_error)?;
         let pid = spawned.child.id();
         cx.notify(EventKind::Spawned { pid });
         tracing::Span::current().record("pid", pid);
@@ -40,6 +42,7 @@ impl Command {
         let stopped = running.until_the_end().await.map_err(CommandError::into_task_error)?;
         let mut output = running.finish(stopped.is_some()).await.map_err(CommandError::into_task_error)?;
         output.elapsed = started.elapsed();
+        output.unlimited = limited.why_not;
         tracing::Span::current().record("exit", tracing::field::display(output.exit));
         if output.leaked {
             tracing::warn!(pid, "descendants outlived the program");

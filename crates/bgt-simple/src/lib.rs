@@ -70,7 +70,7 @@ pub use bgt_process::StoredCommand;
 #[cfg_attr(docsrs, doc(cfg(feature = "process")))]
 pub use bgt_process::{
     Background, Capture, Captured, Command, CommandError, Encoding, Exit, LiveStdin, Output, Plan, Priority,
-    Redirect, Secret, Stdin, StdinWriter, StopHow, Usage, guard_orphans,
+    Quota, Redirect, Secret, Stdin, StdinWriter, StopHow, Usage, guard_orphans,
 };
 pub use builder::{Run, run};
 pub use error::{DeadlinePassed, Panicked};

@@ -40,4 +40,7 @@ pub struct Ended {
     pub outcome: Outcome,
     /// What it used.
     pub usage: Usage,
+    /// Whether the system has ended it, or one of its tree, because the memory that [`Quota`](crate::Quota) allow did not
+    /// suffice. Linux only: elsewhere the program is told, and nobody else.
+    pub out_of_memory: bool,
 }

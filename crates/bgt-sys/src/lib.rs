@@ -49,6 +49,7 @@ mod file;
 mod guard;
 mod lock;
 mod open;
+mod quota;
 mod quote;
 mod stdio;
 mod text;
@@ -76,7 +77,10 @@ pub use file::{
 pub use guard::guard_orphans;
 pub use lock::FileLock;
 pub use open::open;
-pub use os::{Apart, Child, PipeReader, PipeWriter, is_executable, is_store_alias, signal_name, spawn};
+pub use os::{
+    Apart, Child, Limiter, PipeReader, PipeWriter, is_executable, is_store_alias, signal_name, spawn,
+};
+pub use quota::Quota;
 pub use quote::quote;
 pub use stdio::{Asked, Input, Output, Priority, Signal, SpawnOptions, Spawned};
 pub use text::{CodePage, decode};

@@ -2,6 +2,11 @@
 
 mod apart;
 mod boot;
+#[cfg(target_os = "linux")]
+mod cgroup;
+#[cfg(not(target_os = "linux"))]
+#[path = "unix/no_cgroup.rs"]
+mod cgroup;
 mod child;
 mod file;
 mod group;
@@ -28,6 +33,7 @@ mod zygote;
 pub use apart::Apart;
 pub(crate) use apart::{Knocks, kill, leave_session, own_program, start_apart, started};
 pub(crate) use boot::{boot_id, since_boot};
+pub use cgroup::Limiter;
 pub use child::Child;
 pub(crate) use file::{create_private, create_private_folder, file_id, path_from_bytes, sync_folder};
 pub(crate) use guard::guard_orphans;

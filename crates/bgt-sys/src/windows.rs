@@ -7,6 +7,7 @@ mod child;
 mod console;
 mod file;
 mod job;
+mod limiter;
 mod lock;
 mod pipe;
 mod resume;
@@ -23,6 +24,7 @@ pub(crate) use apart::{Knocks, kill, leave_session, own_program, start_apart, st
 pub(crate) use boot::{boot_id, since_boot};
 pub use child::Child;
 pub(crate) use file::{create_private, create_private_folder, file_id, path_from_bytes, sync_folder};
+pub use limiter::Limiter;
 pub(crate) use lock::try_lock;
 pub use pipe::{PipeReader, PipeWriter};
 pub use spawn::spawn;

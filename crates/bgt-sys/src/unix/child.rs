@@ -2,10 +2,12 @@
 
 use std::io;
 use std::mem::MaybeUninit;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use rustix::process::Pid;
 
+use super::cgroup::Limiter;
 use super::reaper;
 use super::strays::{Leader, Strays};
 use super::watch::{Look, Watch, look};
@@ -28,12 +30,17 @@ pub struct Child {
     /// Our own high-water mark when it was started, in bytes.
     host_peak: u64,
     strays: Strays,
+    limiter: Option<Limiter>,
+    /// Whether others than the program were limited with it when their end began: also those that left its group.
+    had_members: OnceLock<bool>,
     reaped: bool,
 }
 
 impl Child {
     pub(super) fn adopt(pid: Pid, strays: Strays) -> io::Result<Self> {
-        let mut child = Self { pid, watch: None, host_peak: peak_memory_of_host(), strays, reaped: false };
+        let (watch, limiter, had_members) = (None, None, OnceLock::new());
+        let host_peak = peak_memory_of_host();
+        let mut child = Self { pid, watch, host_peak, strays, limiter, had_members, reaped: false };
         // In this order: if the watch cannot be had, the child is dropped, and with it the program.
         child.watch = Some(Watch::new(pid)?);
         guard::add(pid)?;
@@ -79,6 +86,19 @@ impl Child {
         priority::lower(self.pid, priority)
     }
 
+    /// Quota what the whole tree has, from now on. Then nobody escapes the end of the tree by leaving its group.
+    ///
+    /// # Errors
+    ///
+    /// What the system said.
+    pub fn limit(&mut self, limiter: Limiter) -> io::Result<()> {
+        if !self.reaped {
+            limiter.take(self.pid)?;
+            self.limiter = Some(limiter);
+        }
+        Ok(())
+    }
+
     /// Asks the whole tree to end.
     ///
     /// # Errors
@@ -107,7 +127,14 @@ impl Child {
     ///
     /// What the system said.
     pub fn kill(&self) -> io::Result<()> {
-        if self.reaped || look(self.pid)? == Look::Taken {
+        if self.reaped {
+            return Ok(());
+        }
+        if let Some(limiter) = &self.limiter {
+            self.remember_members(limiter);
+            limiter.kill();
+        }
+        if look(self.pid)? == Look::Taken {
             return Ok(());
         }
         // On Linux one signal is enough: a fork is refused to a process with a signal pending, under the same lock.
@@ -192,7 +219,11 @@ impl Child {
     /// What the system said.
     pub fn reap(&mut self) -> io::Result<Option<Ended>> {
         guard::remove(self.pid);
-        let ended = wait4(self.pid, self.host_peak)?;
+        let mut ended = wait4(self.pid, self.host_peak)?;
+        if let (Some(limiter), Some(ended)) = (&self.limiter, &mut ended) {
+            self.remember_members(limiter);
+            ended.out_of_memory = limiter.was_out_of_memory();
+        }
         if ended.is_some() {
             self.reaped = true;
             self.watch = None;
@@ -205,7 +236,12 @@ impl Child {
     /// After [`reap`](Self::reap): whether descendants were alive when the program ended.
     #[must_use]
     pub fn had_descendants(&self) -> bool {
-        self.reaped && group::had_live_members(self.pid)
+        self.reaped && (self.had_members.get() == Some(&true) || group::had_live_members(self.pid))
+    }
+
+    fn remember_members(&self, limiter: &Limiter) {
+        let us = self.pid.as_raw_nonzero().get();
+        self.had_members.get_or_init(|| limiter.members().iter().any(|member| *member != us));
     }
 
     /// After [`kill`](Self::kill) and [`reap`](Self::reap): waits until the whole tree has ended, or the time is
@@ -223,7 +259,8 @@ impl Child {
             // The cheap question first; who is still there may be a zombie that nobody reaps.
             let no_group = group::is_empty(self.pid)
                 || pause > Duration::from_millis(10) && group::has_only_zombies(self.pid).await;
-            if no_group && self.strays.are_gone() {
+            let no_members = self.limiter.as_ref().is_none_or(|limiter| limiter.members().is_empty());
+            if no_group && no_members && self.strays.are_gone() {
                 return true;
             }
             if deadline.is_some_and(|deadline| tokio::time::Instant::now() >= deadline) {
@@ -262,7 +299,8 @@ pub(super) fn wait4(pid: Pid, host_peak: u64) -> io::Result<Option<Ended>> {
             -1 => match io::Error::last_os_error() {
                 error if error.raw_os_error() == Some(libc::EINTR) => {}
                 error if error.raw_os_error() == Some(libc::ECHILD) => {
-                    return Ok(Some(Ended { outcome: Outcome::Unknown, usage: Usage::default() }));
+                    let (outcome, usage) = (Outcome::Unknown, Usage::default());
+                    return Ok(Some(Ended { outcome, usage, out_of_memory: false }));
                 }
                 error => return Err(error),
             },
@@ -282,7 +320,7 @@ pub(super) fn wait4(pid: Pid, host_peak: u64) -> io::Result<Option<Ended>> {
         system: Some(duration(usage.ru_stime)),
         peak_memory: (peak > host_peak).then_some(peak),
     };
-    Ok(Some(Ended { outcome, usage }))
+    Ok(Some(Ended { outcome, usage, out_of_memory: false }))
 }
 
 fn duration(time: libc::timeval) -> Duration {

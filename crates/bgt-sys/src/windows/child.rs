@@ -11,6 +11,7 @@ use windows_sys::Win32::System::Threading::{
 };
 
 use super::job::Job;
+use super::limiter::Limiter;
 use super::wait::{Wait, has_ended};
 use super::{checked, console};
 use crate::{Asked, Ended, Outcome, Priority, Signal, Usage};
@@ -99,6 +100,17 @@ impl Child {
         }
     }
 
+    /// Quota what the whole tree has, from now on.
+    ///
+    /// # Errors
+    ///
+    /// What the system said.
+    pub fn limit(&mut self, limiter: Limiter) -> io::Result<()> {
+        self.job
+            .restrict(limiter)
+            .map_err(|error| io::Error::new(error.kind(), format!("its job takes no such limits: {error}")))
+    }
+
     /// Asks the whole tree to end: by Ctrl-Break, whatever the signal, if it shares a console with its host.
     ///
     /// # Errors
@@ -163,7 +175,11 @@ impl Child {
         self.remember_descendants();
         self.wait = None;
         self.reaped = true;
-        Ok(Some(Ended { outcome: Outcome::Code(code.cast_signed()), usage: self.usage() }))
+        Ok(Some(Ended {
+            outcome: Outcome::Code(code.cast_signed()),
+            usage: self.usage(),
+            out_of_memory: false,
+        }))
     }
 
     /// After [`reap`](Self::reap): whether descendants were alive when the program ended.

@@ -7,19 +7,27 @@ use std::time::Duration;
 
 use windows_sys::Win32::Foundation::ERROR_MORE_DATA;
 use windows_sys::Win32::System::JobObjects::{
-    AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
-    JOBOBJECT_BASIC_ACCOUNTING_INFORMATION, JOBOBJECT_EXTENDED_LIMIT_INFORMATION, JOBOBJECTINFOCLASS,
-    JobObjectBasicAccountingInformation, JobObjectBasicProcessIdList, JobObjectExtendedLimitInformation,
+    AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_CPU_RATE_CONTROL_ENABLE,
+    JOB_OBJECT_CPU_RATE_CONTROL_HARD_CAP, JOB_OBJECT_LIMIT, JOB_OBJECT_LIMIT_JOB_MEMORY,
+    JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE, JOBOBJECT_BASIC_ACCOUNTING_INFORMATION,
+    JOBOBJECT_CPU_RATE_CONTROL_INFORMATION, JOBOBJECT_CPU_RATE_CONTROL_INFORMATION_0,
+    JOBOBJECT_EXTENDED_LIMIT_INFORMATION, JOBOBJECTINFOCLASS, JobObjectBasicAccountingInformation,
+    JobObjectBasicProcessIdList, JobObjectCpuRateControlInformation, JobObjectExtendedLimitInformation,
     QueryInformationJobObject, SetInformationJobObject, TerminateJobObject,
 };
 
+use super::limiter::Limiter;
 use super::{checked, console};
 
 /// What a killed program answers as its exit code: what the standard library and `taskkill` use.
 const KILLED: u32 = 1;
 
 #[derive(Debug)]
-pub(super) struct Job(OwnedHandle);
+pub(super) struct Job {
+    handle: OwnedHandle,
+    /// How many bytes of memory the members may have together.
+    memory: Option<usize>,
+}
 
 impl Job {
     /// A job that ends its members when its handle is closed, be it by the death of this process. No member may break
@@ -31,7 +39,7 @@ impl Job {
             if job.is_null() {
                 return Err(io::Error::last_os_error());
             }
-            Self(OwnedHandle::from_raw_handle(job))
+            Self { handle: OwnedHandle::from_raw_handle(job), memory: None }
         };
         job.limit(JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE)?;
         Ok(job)
@@ -42,31 +50,54 @@ impl Job {
         self.limit(0)
     }
 
+    /// Quota what the members have together, from now on.
+    pub(super) fn restrict(&mut self, limiter: Limiter) -> io::Result<()> {
+        if let Some(memory) = limiter.memory {
+            self.memory = Some(usize::try_from(memory).unwrap_or(usize::MAX));
+            self.limit(JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE)?;
+        }
+        let Some(rate) = limiter.cpu_rate else { return Ok(()) };
+        let rate = JOBOBJECT_CPU_RATE_CONTROL_INFORMATION {
+            ControlFlags: JOB_OBJECT_CPU_RATE_CONTROL_ENABLE | JOB_OBJECT_CPU_RATE_CONTROL_HARD_CAP,
+            Anonymous: JOBOBJECT_CPU_RATE_CONTROL_INFORMATION_0 { CpuRate: rate },
+        };
+        // SAFETY: the structure that the class takes.
+        unsafe { self.set(JobObjectCpuRateControlInformation, &rate) }
+    }
+
     fn limit(&self, flags: JOB_OBJECT_LIMIT) -> io::Result<()> {
-        let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
+        let mut quota = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
         limits.BasicLimitInformation.LimitFlags = flags;
-        // SAFETY: the handle is open, the limits live through the call, and their true size is given.
+        if let Some(memory) = self.memory {
+            limits.BasicLimitInformation.LimitFlags |= JOB_OBJECT_LIMIT_JOB_MEMORY;
+            limits.JobMemoryLimit = memory;
+        }
+        // SAFETY: the structure that the class takes.
+        unsafe { self.set(JobObjectExtendedLimitInformation, &limits) }
+    }
+
+    /// # Safety
+    ///
+    /// `T` must be the plain structure that the class takes.
+    unsafe fn set<T>(&self, class: JOBOBJECTINFOCLASS, value: &T) -> io::Result<()> {
+        let value: *const c_void = std::ptr::from_ref(value).cast();
+        // SAFETY: the handle is open, the value lives through the call, and its true size is given.
         checked(unsafe {
-            SetInformationJobObject(
-                self.0.as_raw_handle(),
-                JobObjectExtendedLimitInformation,
-                (&raw const limits).cast(),
-                size_of_val(&limits) as u32,
-            )
+            SetInformationJobObject(self.handle.as_raw_handle(), class, value, size_of::<T>() as u32)
         })
     }
 
     pub(super) fn assign(&self, process: &impl AsHandle) -> io::Result<()> {
         // SAFETY: both handles are open.
         checked(unsafe {
-            AssignProcessToJobObject(self.0.as_raw_handle(), process.as_handle().as_raw_handle())
+            AssignProcessToJobObject(self.handle.as_raw_handle(), process.as_handle().as_raw_handle())
         })
     }
 
     /// Ends all members. Those that have ended already keep their exit codes.
     pub(super) fn terminate(&self) -> io::Result<()> {
         // SAFETY: the handle is open.
-        checked(unsafe { TerminateJobObject(self.0.as_raw_handle(), KILLED) })
+        checked(unsafe { TerminateJobObject(self.handle.as_raw_handle(), KILLED) })
     }
 
     /// How many members live, and the user and system time of all that there were.
@@ -105,7 +136,7 @@ impl Job {
         // SAFETY: the handle is open, the answer lives through the call, and its true size is given.
         checked(unsafe {
             QueryInformationJobObject(
-                self.0.as_raw_handle(),
+                self.handle.as_raw_handle(),
                 class,
                 answer_to,
                 size_of::<T>() as u32,
