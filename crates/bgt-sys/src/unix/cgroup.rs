@@ -151,17 +151,15 @@ fn parent(wanted: &[&str]) -> io::Result<PathBuf> {
     let (top, own) =
         place(&fs::read_to_string("/proc/self/mountinfo")?, &fs::read_to_string("/proc/self/cgroup")?)
             .ok_or_else(|| unsupported("no cgroup of version 2 is mounted here"))?;
-    let mut why = String::new();
-    for folder in [Some(own.as_path()), own.parent().filter(|_| own != top)].into_iter().flatten() {
+    let above = own.parent().filter(|_| own != top);
+    let mut reasons = Vec::new();
+    for folder in [Some(own.as_path()), above].into_iter().flatten() {
         match may_be_divided(folder, folder == top, wanted) {
             Ok(()) => return Ok(folder.to_owned()),
-            Err(reason) => {
-                why =
-                    format!("{}{}{} {reason}", why, if why.is_empty() { "" } else { ", " }, folder.display())
-            }
+            Err(reason) => reasons.push(format!("{} {reason}", folder.display())),
         }
     }
-    Err(unsupported(&format!("no cgroup here may be divided: {why}")))
+    Err(unsupported(&format!("no cgroup here may be divided: {}", reasons.join(", "))))
 }
 
 fn unsupported(why: &str) -> io::Error {
