@@ -66,7 +66,7 @@ impl Job {
     }
 
     fn limit(&self, flags: JOB_OBJECT_LIMIT) -> io::Result<()> {
-        let mut quota = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
+        let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
         limits.BasicLimitInformation.LimitFlags = flags;
         if let Some(memory) = self.memory {
             limits.BasicLimitInformation.LimitFlags |= JOB_OBJECT_LIMIT_JOB_MEMORY;
