@@ -36,7 +36,8 @@ better; its 95 % interval stands beside it. A goal that is missed is shown, it i
                   are programs of their own are built from benches/rivals
   --save NAME     keep the lines in benches/saved/NAME.jsonl, after one that names machine, date and commands;
                   the run `published` is part of the repository, and `cargo xtask doc` makes docs/benchmarks.md from it
-  --compare NAME  show the change since that run; fail where an interval lies wholly on the worse side of the old one
+  --compare NAME  show the change since that run; fail where an interval lies wholly on the worse side of the old one, or
+                  a goal without a rival was met and is not any more
 ",
         flags: &["--json", "--quick", "--peers"],
         options: &["--save", "--compare"],
@@ -85,11 +86,15 @@ fn run(args: &Args) -> Result {
     if !args.has("--json") {
         print!("{}", table::of(&records));
     }
+    let about = machine::describe(&root, &commands);
     if let Some(name) = args.value("--save") {
-        let path = saved::save(&root, name, &machine::describe(&root, &commands), &records)?;
+        let path = saved::save(&root, name, &about, &records)?;
         eprintln!("xtask: saved {path}");
     }
     let Some(old) = old else { return Ok(()) };
+    for difference in compare::differences(&old.about, &about) {
+        eprintln!("xtask: `{}` was measured {difference}", old.name);
+    }
     let outcome = compare::against(&old, &records);
     if args.has("--json") {
         eprint!("{}", outcome.table);
@@ -97,6 +102,7 @@ fn run(args: &Args) -> Result {
         print!("\n{}", outcome.table);
     }
     match outcome.worse.as_slice() {
+        [] if !outcome.compared => Err(format!("`{}` has nothing of what was measured", old.name).into()),
         [] => Ok(()),
         worse => Err(format!("worse than before: {}", worse.join(", ")).into()),
     }

@@ -9,7 +9,7 @@ use bgt_periodic::{Running, Schedule};
 use bgt_pool::{Request, WorkerPool};
 use bgt_simple::{Command, Context, task_fn};
 use bgt_streaming::{From, StreamEvent};
-use bgt_testkit::{Ledger, bad, wait_for_pids};
+use bgt_testkit::{Ledger, assert_gone, bad, wait_for_pids};
 use tokio::sync::mpsc;
 
 use super::host::WORK;
@@ -102,6 +102,7 @@ impl Field {
         let pids = tokio::task::spawn_blocking(move || wait_for_pids(wanted, 2, HANG)).await?;
         kill(pids[0]);
         let report = run.await?;
+        tokio::task::spawn_blocking(move || assert_gone(&pids, HANG)).await?;
         same(key, report.status(), Status::Failed, &report.result.err())
     }
 

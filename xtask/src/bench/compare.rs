@@ -1,4 +1,7 @@
-//! A run against an earlier one: worse is what two intervals that do not touch say, nothing less.
+//! A run against an earlier one. A ratio is worse where the two intervals do not touch, nothing less; a figure without a rival
+//! where its goal was met and is not any more, as it has no interval, and its goal is where it matters.
+
+use serde_json::Value;
 
 use super::numbers::{plain, ratio};
 use super::record::{Ratio, Record};
@@ -9,6 +12,29 @@ use super::table::columns;
 pub(super) struct Outcome {
     pub(super) table: String,
     pub(super) worse: Vec<String>,
+    /// Whether there was anything that both runs have.
+    pub(super) compared: bool,
+}
+
+/// Why two runs are not of the same kind, from what they say of themselves.
+pub(super) fn differences(was: &Value, is: &Value) -> Vec<String> {
+    let mut differences = Vec::new();
+    if was["machine"] != is["machine"] {
+        differences.push("on another machine".to_owned());
+    }
+    let has = |about: &Value, flag: &str| {
+        about["commands"].as_array().is_some_and(|commands| {
+            commands.iter().filter_map(Value::as_str).any(|command| command.contains(flag))
+        })
+    };
+    for flag in ["--quick", "benches/peers"] {
+        match (has(was, flag), has(is, flag)) {
+            (true, false) => differences.push(format!("with {flag}, unlike this one")),
+            (false, true) => differences.push(format!("without {flag}, unlike this one")),
+            _ => {}
+        }
+    }
+    differences
 }
 
 const HEADER: [&str; 5] = ["what", "before", "now", "change", ""];
@@ -16,11 +42,13 @@ const HEADER: [&str; 5] = ["what", "before", "now", "change", ""];
 pub(super) fn against(old: &Saved, new: &[Record]) -> Outcome {
     let mut rows = vec![HEADER.map(str::to_owned)];
     let mut worse = Vec::new();
+    let mut compared = false;
     for record in new {
         let Some(before) = old.records.iter().find(|before| before.key() == record.key()) else {
             rows.push(lone(record, false));
             continue;
         };
+        compared = true;
         let (row, is_worse) = pair(before, record);
         rows.push(row);
         if is_worse {
@@ -33,14 +61,20 @@ pub(super) fn against(old: &Saved, new: &[Record]) -> Outcome {
 
     let said = |field: &str| old.about[field].as_str().unwrap_or("unknown").to_owned();
     let title = format!("against {}, measured {} on {}", old.name, said("date"), said("machine"));
-    Outcome { table: format!("{title}\n{}", columns(&rows)), worse }
+    Outcome { table: format!("{title}\n{}", columns(&rows)), worse, compared }
 }
 
 fn pair(before: &Record, now: &Record) -> ([String; 5], bool) {
     let (was, is, change, verdict) = match (before.ratio, now.ratio) {
         (Some(was), Some(is)) => (interval(was), interval(is), is.value / was.value, verdict(was, is)),
-        // An absolute figure has no interval to judge by.
-        _ => (figure(before), figure(now), now.ours / before.ours, ""),
+        _ => {
+            let verdict = match (before.met, now.met) {
+                (Some(true), Some(false)) => WORSE,
+                (Some(false), Some(true)) => "better",
+                _ => "",
+            };
+            (figure(before), figure(now), now.ours / before.ours, verdict)
+        }
     };
     let change =
         if change.is_finite() { format!("{:+.1} %", (change - 1.0) * 100.0) } else { "–".to_owned() };
@@ -131,8 +165,26 @@ mod tests {
     }
 
     #[test]
-    fn an_absolute_figure_is_shown_but_not_judged() {
-        let outcome = compare(vec![absolute("leaks", 0.0)], &[absolute("leaks", 9.0)]);
-        assert!(outcome.worse.is_empty() && outcome.table.contains("leaks"));
+    fn a_figure_without_a_rival_is_worse_when_it_misses_the_goal_that_it_met() {
+        let figure = |ours, met| Record { met, ..absolute("leaks", ours) };
+        let worse = |was, is| compare(vec![was], &[is]).worse;
+        assert_eq!(worse(figure(0.0, Some(true)), figure(9.0, Some(false))), ["s leaks"]);
+        for (was, is) in
+            [(Some(true), Some(true)), (Some(false), Some(false)), (Some(false), Some(true)), (None, None)]
+        {
+            assert!(worse(figure(0.0, was), figure(9.0, is)).is_empty(), "{was:?} {is:?}");
+        }
+    }
+
+    #[test]
+    fn runs_that_cannot_be_compared_are_told() {
+        let other = compare(vec![absolute("a", 1.0)], &[absolute("b", 1.0)]);
+        assert!(!other.compared, "{}", other.table);
+        let about =
+            |machine: &str, command: &str| serde_json::json!({"machine": machine, "commands": [command]});
+        let told = |was, is| differences(&was, &is);
+        assert!(told(about("m", "bench --quick"), about("m", "bench --quick")).is_empty());
+        assert!(told(about("m", "bench"), about("n", "bench"))[0].contains("machine"));
+        assert!(told(about("m", "bench"), about("m", "bench --quick"))[0].contains("--quick"));
     }
 }

@@ -9,7 +9,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, Once, OnceLock, PoisonError};
 
 use rustix::fs::getxattr;
 use rustix::process::{Pid, geteuid, getpid};
@@ -35,6 +35,8 @@ const ROUNDS: usize = 8;
 #[must_use]
 pub struct Limiter {
     folder: PathBuf,
+    /// Whether others than the program were here when the end of the tree began.
+    had_others: OnceLock<bool>,
 }
 
 impl Limiter {
@@ -51,7 +53,7 @@ impl Limiter {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let folder = parent.join(format!("{PREFIX}{}-{number}", getpid().as_raw_nonzero()));
         fs::create_dir(&folder).map_err(|error| at(&folder, &error))?;
-        let group = Self { folder };
+        let group = Self { folder, had_others: OnceLock::new() };
         if let Some(bytes) = quota.memory {
             group.write("memory.max", &bytes.to_string())?;
             // A tree that has lost one of its processes is of no use: all end, and the run says why.
@@ -84,9 +86,23 @@ impl Limiter {
     }
 
     /// Who lives here; those that have ended and were not reaped do not count.
-    pub(super) fn members(&self) -> Vec<i32> {
+    fn members(&self) -> Vec<i32> {
         let listed = fs::read_to_string(self.folder.join("cgroup.procs")).unwrap_or_default();
         listed.lines().filter_map(|pid| pid.parse().ok()).collect()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.members().is_empty()
+    }
+
+    /// Remembers whether others than the program are here now: what counts is the beginning of the end.
+    pub(super) fn remember_others(&self, program: Pid) {
+        let program = program.as_raw_nonzero().get();
+        self.had_others.get_or_init(|| self.members().iter().any(|member| *member != program));
+    }
+
+    pub(super) fn had_others(&self) -> bool {
+        self.had_others.get() == Some(&true)
     }
 
     /// Ends all who are here, also those that are being born. Without effect on kernels before 5.14.

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use rustix::process::Pid;
@@ -30,17 +29,14 @@ pub struct Child {
     /// Our own high-water mark when it was started, in bytes.
     host_peak: u64,
     strays: Strays,
-    limiter: Option<Limiter>,
-    /// Whether others than the program were limited with it when their end began: also those that left its group.
-    had_members: OnceLock<bool>,
+    limiter: Option<Box<Limiter>>,
     reaped: bool,
 }
 
 impl Child {
     pub(super) fn adopt(pid: Pid, strays: Strays) -> io::Result<Self> {
-        let (watch, limiter, had_members) = (None, None, OnceLock::new());
         let host_peak = peak_memory_of_host();
-        let mut child = Self { pid, watch, host_peak, strays, limiter, had_members, reaped: false };
+        let mut child = Self { pid, watch: None, host_peak, strays, limiter: None, reaped: false };
         // In this order: if the watch cannot be had, the child is dropped, and with it the program.
         child.watch = Some(Watch::new(pid)?);
         guard::add(pid)?;
@@ -94,7 +90,7 @@ impl Child {
     pub fn limit(&mut self, limiter: Limiter) -> io::Result<()> {
         if !self.reaped {
             limiter.take(self.pid)?;
-            self.limiter = Some(limiter);
+            self.limiter = Some(Box::new(limiter));
         }
         Ok(())
     }
@@ -131,7 +127,7 @@ impl Child {
             return Ok(());
         }
         if let Some(limiter) = &self.limiter {
-            self.remember_members(limiter);
+            limiter.remember_others(self.pid);
             limiter.kill();
         }
         if look(self.pid)? == Look::Taken {
@@ -221,7 +217,7 @@ impl Child {
         guard::remove(self.pid);
         let mut ended = wait4(self.pid, self.host_peak)?;
         if let (Some(limiter), Some(ended)) = (&self.limiter, &mut ended) {
-            self.remember_members(limiter);
+            limiter.remember_others(self.pid);
             ended.out_of_memory = limiter.was_out_of_memory();
         }
         if ended.is_some() {
@@ -236,12 +232,8 @@ impl Child {
     /// After [`reap`](Self::reap): whether descendants were alive when the program ended.
     #[must_use]
     pub fn had_descendants(&self) -> bool {
-        self.reaped && (self.had_members.get() == Some(&true) || group::had_live_members(self.pid))
-    }
-
-    fn remember_members(&self, limiter: &Limiter) {
-        let us = self.pid.as_raw_nonzero().get();
-        self.had_members.get_or_init(|| limiter.members().iter().any(|member| *member != us));
+        let had_others = self.limiter.as_ref().is_some_and(|limiter| limiter.had_others());
+        self.reaped && (had_others || group::had_live_members(self.pid))
     }
 
     /// After [`kill`](Self::kill) and [`reap`](Self::reap): waits until the whole tree has ended, or the time is
@@ -259,7 +251,7 @@ impl Child {
             // The cheap question first; who is still there may be a zombie that nobody reaps.
             let no_group = group::is_empty(self.pid)
                 || pause > Duration::from_millis(10) && group::has_only_zombies(self.pid).await;
-            let no_members = self.limiter.as_ref().is_none_or(|limiter| limiter.members().is_empty());
+            let no_members = self.limiter.as_ref().is_none_or(|limiter| limiter.is_empty());
             if no_group && no_members && self.strays.are_gone() {
                 return true;
             }
