@@ -81,7 +81,7 @@ async fn a_run_has_its_limits_or_says_that_it_has_not() {
 async fn more_memory_than_allowed_ends_the_tree_and_the_error_says_so() {
     let scratch = Scratch::new();
     let pids = scratch.path("pids");
-    let verbs = ["daemon", "60", "then", "alloc", "400", "then", "print", "survived"];
+    let verbs = ["daemon", "120", "then", "alloc", "400", "then", "print", "survived"];
     let quota = Quota::new().memory(128 * MIB);
     let Some(ended) = within(quota, bad_with_pids(&pids, &verbs).stop(quick())).await else {
         return;
@@ -120,7 +120,7 @@ async fn nobody_escapes_the_end_of_a_limited_tree() {
     let scratch = Scratch::new();
     let pids = scratch.path("pids");
     let quota = Quota::new().memory(512 * MIB);
-    let verbs = ["daemon", "60", "then", "own-group-grandchild", "60", "then", "print", "done"];
+    let verbs = ["daemon", "120", "then", "own-group-grandchild", "120", "then", "print", "done"];
     let command = bad_with_pids(&pids, &verbs).stop(quick());
     let Some(ended) = within(quota, command.clone()).await else { return };
     let output = ended.unwrap();
@@ -129,7 +129,7 @@ async fn nobody_escapes_the_end_of_a_limited_tree() {
     std::fs::remove_file(&pids).unwrap();
 
     // Dropped: nobody is there to wait, and the group ends all the same.
-    let verbs = ["daemon", "60", "then", "hang"];
+    let verbs = ["daemon", "120", "then", "hang"];
     let mut dropped = Box::pin(run(bad_with_pids(&pids, &verbs).quota(quota)).into_future());
     let seen = pids.clone();
     let started = tokio::task::spawn_blocking(move || wait_for_pids(&seen, 2, HANG));
@@ -146,7 +146,7 @@ async fn nobody_escapes_the_end_of_a_limited_tree() {
 #[tokio::test]
 async fn no_group_is_left_behind() {
     let quota = Quota::new().memory(512 * MIB);
-    let Some(first) = within(quota, bad(&["daemon", "60"])).await else { return };
+    let Some(first) = within(quota, bad(&["daemon", "120"])).await else { return };
     assert!(first.unwrap().leaked);
     // The next sweeps what could not be taken away at once.
     for _ in 0..3 {

@@ -1,16 +1,17 @@
 # Lives as long as the host, and ends what the host has left when that is gone without a word.
 # Told on stdin, a line each: `+ GROUP` starts, `- GROUP` is over, `= TOKEN` may live on. $1: what the host's tokens begin with.
 trap '' HUP INT QUIT TERM
-groups=' ' kept=''
+kept=''
+# A variable a group: a list of them all would be gone through at the end of each program.
 while read -r what which; do
   case $what in
-    +) groups="$groups$which " ;;
-    -) case $groups in *" $which "*) groups="${groups%%" $which "*} ${groups#*" $which "}" ;; esac ;;
+    +) eval "group_$which=there" ;;
+    -) unset "group_$which" ;;
     =) kept="$kept -e $which" ;;
   esac
 done
-for group in $groups; do
-  kill -s KILL -- "-$group" 2>/dev/null
+set | while IFS== read -r name value; do
+  case $name in group_[0-9]*) kill -s KILL -- "-${name#group_}" 2>/dev/null ;; esac
 done
 # Who has left its group is known by its environment, where the system shows that.
 [ -n "$1" ] && [ -r /proc/self/environ ] || exit 0
