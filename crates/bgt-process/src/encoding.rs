@@ -56,18 +56,15 @@ fn utf16(bytes: &[u8], offset: u64) -> String {
     let half = usize::from(offset % 2 == 1).min(bytes.len());
     let (half, whole) = bytes.split_at(half);
     let pairs = whole.chunks_exact(2);
-    let broken = !half.is_empty() || !pairs.remainder().is_empty();
+    let (first, last) = (!half.is_empty(), !pairs.remainder().is_empty());
     let units: Vec<u16> = pairs.map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
     let text = String::from_utf16_lossy(&units);
     let text = match text.strip_prefix('\u{feff}') {
         Some(text) if offset == 0 => text,
         _ => &text,
     };
-    match (broken, half.is_empty()) {
-        (false, _) => text.to_owned(),
-        (true, true) => format!("{text}\u{fffd}"),
-        (true, false) => format!("\u{fffd}{text}"),
-    }
+    let broken = |is_broken| if is_broken { "\u{fffd}" } else { "" };
+    format!("{}{text}{}", broken(first), broken(last))
 }
 
 #[cfg(test)]
@@ -84,6 +81,7 @@ mod tests {
         assert_eq!(Encoding::Utf16.decode(&bytes("\u{feff}aü\u{feff}"), 0), "aü\u{feff}");
         assert_eq!(Encoding::Utf16.decode(&bytes("ü😀")[..5], 0), "ü\u{fffd}\u{fffd}");
         assert_eq!(Encoding::Utf16.decode(&bytes("üa")[1..], 7), "\u{fffd}a");
+        assert_eq!(Encoding::Utf16.decode(&bytes("üab")[1..5], 7), "\u{fffd}a\u{fffd}");
         assert_eq!(Encoding::Utf16.decode(b"", 1), "");
         assert_eq!(Encoding::Utf16.decode(b"x", 0), "\u{fffd}");
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use bgt_sys::{Input, SpawnOptions};
 
-use crate::command::Program;
+use crate::command::{Background, Program};
 use crate::feed::Feed;
 use crate::secret::{Values, Word};
 use crate::stdin::Taken;
@@ -139,8 +139,10 @@ impl Command {
         stderr.empty("stderr")?;
         let (stdout, stderr) = (stdout.to, stderr.to);
         let (console_window, priority) = (self.console_window, self.priority);
+        let may_live_on = self.background == Background::Keep;
+        let environment = None;
         let options =
-            SpawnOptions { stdin, stdout, stderr, console_window, priority, ..SpawnOptions::default() };
+            SpawnOptions { stdin, stdout, stderr, environment, console_window, priority, may_live_on };
         Ok((options, taken))
     }
 

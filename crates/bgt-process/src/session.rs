@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::secret::Values;
 use crate::stopping::signal_of;
 use crate::stream::Stream;
-use crate::{Background, Capture, Command, CommandError, Exit, Redirect, Stdin, tail};
+use crate::{Background, Capture, Command, CommandError, Encoding, Exit, Redirect, Stdin, tail};
 
 /// How long killed descendants are waited for: they were killed, so this is a matter of a few looks.
 const TREE_END: Duration = Duration::from_millis(500);
@@ -49,6 +49,7 @@ pub struct SessionInput(PipeWriter);
 /// [`take_tail`](Self::take_tail).
 pub struct SessionOutput {
     stream: Stream,
+    encoding: Encoding,
     secrets: Values,
 }
 
@@ -112,6 +113,7 @@ impl Command {
         tracing::debug!(pid = child.id(), program = %prepared.program.display(), "started for a conversation");
         let output = |source, pipe, kept| SessionOutput {
             stream: Stream::new(source, pipe, kept),
+            encoding: self.encoding,
             secrets: prepared.secrets.clone(),
         };
         Ok(Session {
@@ -160,7 +162,7 @@ impl SessionInput {
 
 impl SessionOutput {
     pub(crate) fn new(stream: Stream, secrets: Values) -> Self {
-        Self { stream, secrets }
+        Self { stream, encoding: Encoding::Utf8, secrets }
     }
 
     /// Waits for the next piece of output, as it came; `None` at the end, and whenever it is asked again.
@@ -176,13 +178,13 @@ impl SessionOutput {
     /// What was taken is not there any more. Of stdout nothing is kept.
     #[must_use]
     pub fn take_tail(&mut self) -> String {
-        tail::last_lines(&self.stream.take_collected(), &self.secrets)
+        tail::last_lines(&self.stream.take_collected().encoded_as(self.encoding), &self.secrets)
     }
 
-    /// Some text that the program wrote, fit to be shown: lossy, and without the command's secrets.
+    /// Some output of the program as text that is fit to be shown: by the command's encoding, lossy, and without its secrets.
     #[must_use]
     pub fn shown(&self, text: &[u8]) -> String {
-        tail::blot_text(&String::from_utf8_lossy(text), &self.secrets)
+        tail::blot_output(text, self.encoding, &self.secrets)
     }
 }
 

@@ -35,8 +35,10 @@ fn end_of(piece: &[u8], at: u64, encoding: Encoding, cut: Cut, secrets: &Values)
     if encoding == Encoding::Utf8 {
         return blot(end, cut, secrets);
     }
+    // Whoever passes on what others print may not have written it in the encoding that was said.
+    let end = masked(end, cut, secrets);
     // Secrets are known in UTF-8, and stand at the very edge of a cut, where half a character may be.
-    let text = encoding.decode(end, at + start as u64);
+    let text = encoding.decode(&end, at + start as u64);
     let text = if cut.before { text.trim_start_matches('\u{fffd}') } else { &text };
     let text = if cut.after { text.trim_end_matches('\u{fffd}') } else { text };
     blot(text.as_bytes(), cut, secrets)
@@ -55,7 +57,36 @@ pub(crate) fn blot_text(text: &str, secrets: &Values) -> String {
     String::from_utf8_lossy(&blotted).into_owned()
 }
 
+/// Some output in an encoding, as text that can be shown.
+pub(crate) fn blot_output(output: &[u8], encoding: Encoding, secrets: &Values) -> String {
+    let whole = Cut { before: false, after: false };
+    match encoding {
+        Encoding::Utf8 => blot_text(&String::from_utf8_lossy(output), secrets),
+        _ => blot_text(&encoding.decode(&masked(output, whole, secrets), 0), secrets),
+    }
+}
+
 fn blot(text: &[u8], cut: Cut, secrets: &Values) -> Vec<u8> {
+    let hidden = hidden(text, cut, secrets);
+    let mut blotted = Vec::with_capacity(text.len());
+    for (at, byte) in text.iter().enumerate() {
+        if !hidden[at] {
+            blotted.push(*byte);
+        } else if at == 0 || !hidden[at - 1] {
+            blotted.extend_from_slice(b"***");
+        }
+    }
+    blotted
+}
+
+/// The same, and as long as before, so that what is text of another encoding stays where it was.
+fn masked(bytes: &[u8], cut: Cut, secrets: &Values) -> Vec<u8> {
+    let hidden = hidden(bytes, cut, secrets);
+    bytes.iter().zip(hidden).map(|(byte, is_hidden)| if is_hidden { b'*' } else { *byte }).collect()
+}
+
+/// Which bytes belong to a secret, or may.
+fn hidden(text: &[u8], cut: Cut, secrets: &Values) -> Vec<bool> {
     let mut hidden = vec![false; text.len()];
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
         for (at, window) in text.windows(secret.len()).enumerate() {
@@ -73,15 +104,7 @@ fn blot(text: &[u8], cut: Cut, secrets: &Values) -> Vec<u8> {
             hidden[text.len() - length..].fill(true);
         }
     }
-    let mut blotted = Vec::with_capacity(text.len());
-    for (at, byte) in text.iter().enumerate() {
-        if !hidden[at] {
-            blotted.push(*byte);
-        } else if at == 0 || !hidden[at - 1] {
-            blotted.extend_from_slice(b"***");
-        }
-    }
-    blotted
+    hidden
 }
 
 fn ending(secret: &[u8], length: usize) -> &[u8] {
@@ -161,6 +184,23 @@ mod tests {
         let long = text(&format!("s3cr3t-hünter2{}", "x".repeat(BYTES - 3)));
         let captured = captured(Capture::default(), &long).encoded_as(Encoding::Utf16);
         assert!(!last_lines(&captured, &secrets).contains("er2"));
+    }
+
+    #[test]
+    fn a_secret_in_another_encoding_than_was_said_is_in_no_guise_there() {
+        let secrets: Values = ["hunter2".as_bytes().to_vec()].into_iter().collect();
+        let text = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+        for before in ["", "x"] {
+            let output = [&text("said: "), before.as_bytes(), b"hunter2!"].concat();
+            for shown in [
+                last_lines(&captured(Capture::default(), &output).encoded_as(Encoding::Utf16), &secrets),
+                blot_output(&output, Encoding::Utf16, &secrets),
+            ] {
+                let again = String::from_utf8_lossy(&text(&shown)).into_owned();
+                assert!(shown.starts_with("said: ") && !again.contains("nter"), "{shown}");
+            }
+        }
+        assert_eq!(blot_output(&text("hunter2 ü"), Encoding::Utf16, &secrets), "*** ü");
     }
 
     #[test]

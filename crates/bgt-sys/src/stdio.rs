@@ -52,6 +52,9 @@ pub struct SpawnOptions {
     pub console_window: bool,
     /// How it stands back behind others.
     pub priority: Priority,
+    /// What it leaves behind at a normal end may outlive this process, although there is a guard:
+    /// [`guard_orphans`](crate::guard_orphans).
+    pub may_live_on: bool,
 }
 
 /// How a program stands back behind others when all want the processor. What it starts does as well.

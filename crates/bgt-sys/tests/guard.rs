@@ -5,26 +5,29 @@ mod support;
 
 use std::path::Path;
 
+use bgt_sys::SpawnOptions;
 use bgt_testkit::{
     Other, Scratch, alive, assert_gone, hear, read_pids, role, say, wait_for_pids, wait_until,
 };
-use support::{SOON, end, start};
+use support::{SOON, end, start, start_with};
 
 /// Starts what it is told to, each with its pids in a file of its own, and lives until it is killed or told to end.
 #[tokio::test]
 #[ignore = "plays another process"]
 async fn plays_the_host() {
     let Some(role) = role() else { return };
-    bgt_sys::guard_orphans().unwrap();
-    bgt_sys::guard_orphans().unwrap();
     let mut running = Vec::new();
     for task in role.split('|') {
+        if !task.starts_with("before") {
+            bgt_sys::guard_orphans().unwrap();
+        }
         let words: Vec<&str> = task.split(' ').collect();
         match words[..] {
             ["run", ref verbs @ ..] => running.push(start(verbs)),
             // It ends, and what it leaves may live on.
-            ["keep", ref verbs @ ..] => {
-                let mut left = start(verbs);
+            ["keep" | "before", ref verbs @ ..] => {
+                let may_live_on = !task.starts_with("before");
+                let mut left = start_with(verbs, SpawnOptions { may_live_on, ..SpawnOptions::default() });
                 left.child.ended().await.unwrap();
                 left.child.release();
                 left.child.reap().unwrap();
@@ -33,7 +36,7 @@ async fn plays_the_host() {
             ["nameless", pid] => {
                 let mut nameless = std::process::Command::new("/usr/bin/env");
                 nameless.args(["-i", "/bin/sleep", "300"]);
-                running.push(bgt_sys::spawn(&mut nameless, &bgt_sys::SpawnOptions::default()).unwrap());
+                running.push(bgt_sys::spawn(&mut nameless, &SpawnOptions::default()).unwrap());
                 std::fs::write(pid, format!("{}\n", running.last().unwrap().child.id())).unwrap();
             }
             ["without-guard"] => {
@@ -112,13 +115,14 @@ fn what_may_live_on_does_and_what_is_over_is_nobodys() {
     let keep = |name: &str, descendant: &str| {
         format!("keep pids-to {} then {descendant} 300 then exit 0", kept(name).display())
     };
-    let mut tasks = vec![keep("group", "closed-grandchild"), keep("daemon", "daemon")];
+    let before = format!("before pids-to {} then daemon 300 then exit 0", kept("before").display());
+    let mut tasks = vec![before, keep("group", "closed-grandchild"), keep("daemon", "daemon")];
     tasks.push(tree(&kept("tree"), "quiet-grandchild"));
     let host = host(&tasks);
     let tree = wait_for_pids(kept("tree"), 2, SOON);
     let _ = host.kill();
     assert_gone(&tree, SOON);
-    for name in ["group", "daemon"] {
+    for name in ["before", "group", "daemon"] {
         let pids = read_pids(kept(name));
         assert!(alive(pids[1]), "{name}");
         kill(pids[1]);

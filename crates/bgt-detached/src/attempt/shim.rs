@@ -87,7 +87,8 @@ impl Shim {
             }
             Self::Own | Self::No => return None,
         };
-        command.env(VARIABLE, folder.path());
+        // It outlives everybody, also a host that runs ours: by that variable it would be found.
+        command.env(VARIABLE, folder.path()).env_remove("BGT_TREE");
         Some(command)
     }
 }

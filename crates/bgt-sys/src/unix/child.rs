@@ -264,8 +264,10 @@ impl Child {
     }
 
     /// Lets descendants live, in place of [`kill`](Self::kill): after the end of the program itself, before it is reaped.
+    /// One that leaves its group is let live by a guard only if that was said at the start, by
+    /// [`SpawnOptions::may_live_on`](crate::SpawnOptions::may_live_on).
     pub fn release(&mut self) {
-        guard::keep(self.strays.token());
+        // Its group is told to the guard until it is reaped.
     }
 }
 

@@ -35,7 +35,7 @@ use crate::{Input, Output, SpawnOptions, Spawned};
 /// `BGT_TREE`, by which [`Child::find_strays`] knows its descendants. Elsewhere it inherits the signal mask of the calling
 /// thread.
 pub fn spawn(command: &mut Command, options: &SpawnOptions) -> io::Result<Spawned> {
-    let strays = Strays::new();
+    let strays = Strays::new(options.may_live_on);
     let (child, stdin, stdout, stderr) = {
         let _lock = pipe::lock();
         let (stdin, ours_in) = input(&options.stdin)?;

@@ -4,9 +4,9 @@
 //! and by their chain of parents, as long as those live. Elsewhere nobody is found.
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::{Strays, host_token};
+pub(super) use linux::{Strays, guarded_token};
 #[cfg(not(target_os = "linux"))]
-pub(super) use nobody::{Strays, host_token};
+pub(super) use nobody::{Strays, guarded_token};
 
 /// Whose tree is searched.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +23,7 @@ mod nobody {
     use super::Leader;
 
     /// Nobody has tokens.
-    pub(in super::super) fn host_token() -> String {
+    pub(in super::super) fn guarded_token() -> String {
         String::new()
     }
 
@@ -31,16 +31,12 @@ mod nobody {
     pub(in super::super) struct Strays;
 
     impl Strays {
-        pub(in super::super) fn new() -> Self {
+        pub(in super::super) fn new(_may_live_on: bool) -> Self {
             Self
         }
 
         pub(in super::super) fn marker(&self) -> Option<(&'static str, std::ffi::OsString)> {
             None
-        }
-
-        pub(in super::super) fn token(&self) -> &str {
-            ""
         }
 
         pub(in super::super) async fn find(&mut self, _leader: Leader) {}
@@ -73,6 +69,7 @@ mod linux {
     use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
     use tokio::time::timeout;
 
+    use super::super::guard;
     use super::super::linux::{Process, process};
     use super::super::snapshot::{MARKER, Snapshot};
     use super::Leader;
@@ -101,19 +98,15 @@ mod linux {
     }
 
     impl Strays {
-        /// For a program that is about to be started.
-        pub(in super::super) fn new() -> Self {
-            Self { token: token().into(), ..Self::default() }
+        /// For a program that is about to be started. What it leaves outside of its group when it ends may outlive the host, or
+        /// not.
+        pub(in super::super) fn new(may_live_on: bool) -> Self {
+            Self { token: token(!may_live_on && guard::is_on()).into(), ..Self::default() }
         }
 
         /// The same for a zygote, whose children put a token of their own in the place of this one.
         pub(in super::super) fn with_room() -> Self {
-            Self { room: 16, ..Self::new() }
-        }
-
-        /// What its tree is known by.
-        pub(in super::super) fn token(&self) -> &str {
-            &self.token
+            Self { room: 16, ..Self::new(false) }
         }
 
         /// The variable that the program is to have.
@@ -233,15 +226,19 @@ mod linux {
     }
 
     /// Unique among all hosts of the machine and all that they start.
-    fn token() -> String {
+    fn token(is_guarded: bool) -> String {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        format!("{}{:x}", host_token(), NEXT.fetch_add(1, Ordering::Relaxed))
+        let of_host = if is_guarded { guarded_token() } else { format!("{:016x}-", host()) };
+        format!("{of_host}{:x}", NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// What all tokens of this host begin with.
-    pub(in super::super) fn host_token() -> String {
+    /// What the tokens of this host begin with whose trees end with it; those of others begin otherwise.
+    pub(in super::super) fn guarded_token() -> String {
+        format!("{:016x}g-", host())
+    }
+
+    fn host() -> u64 {
         static HOST: OnceLock<u64> = OnceLock::new();
-        let host = HOST.get_or_init(|| RandomState::new().hash_one(std::process::id()));
-        format!("{host:016x}-")
+        *HOST.get_or_init(|| RandomState::new().hash_one(std::process::id()))
     }
 }

@@ -117,7 +117,7 @@ impl Zygote {
         order: impl FnOnce(&OsStr) -> Vec<u8>,
         options: &SpawnOptions,
     ) -> io::Result<Spawned> {
-        let strays = Strays::new();
+        let strays = Strays::new(options.may_live_on);
         let tree = strays.marker().map(|(_, tree)| tree).unwrap_or_default();
         let (stdin, ours_in) = spawn::input(&options.stdin)?;
         let (stdout, stderr, ours_out, ours_err) = spawn::outputs(&options.stdout, &options.stderr)?;
