@@ -7,10 +7,14 @@ mod pueue;
 mod recovery;
 mod rivals;
 
+use std::path::Path;
 use std::process::ExitCode;
 
-use crate::Bench;
+use bgt_detached::Status;
+use rusqlite::{Connection, OpenFlags};
+
 use crate::store::{disk, folder};
+use crate::{Bench, Result};
 
 /// Measures.
 #[must_use]
@@ -20,7 +24,7 @@ pub fn suite() -> ExitCode {
     }
     Bench::main("detached", |bench| {
         for (name, measure) in [
-            ("enqueue_durable", callers::enqueue as fn(&Bench, &std::path::Path) -> crate::Result),
+            ("enqueue_durable", callers::enqueue as fn(&Bench, &Path) -> Result),
             ("lifecycle", callers::lifecycle),
             ("recovery", recovery::measure),
         ] {
@@ -34,4 +38,12 @@ pub fn suite() -> ExitCode {
         }
         Ok(())
     })
+}
+
+/// How many runs have this status and how many there are, by a connection of its own, while the engine has the file open: it
+/// does not count itself.
+fn recorded(path: &Path, status: Status) -> Result<(u32, u32)> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let count = "SELECT count(*) FILTER (WHERE status = ?1), count(*) FROM runs";
+    Ok(connection.query_row(count, [status.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?)
 }

@@ -2,15 +2,16 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bgt_concurrent::batch;
 use bgt_orchestrator::Orchestrator;
 use bgt_simple::{Command, Context, TaskError, task_fn};
-use bgt_testkit::{Resources, wait_until};
+use bgt_testkit::Resources;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::held::{self, Held};
+use crate::no_op::NoOp;
 use crate::{Bench, Result};
 
 /// Measures.
@@ -54,7 +55,7 @@ fn in_flight(bench: &Bench, name: &str, many: u32) -> Result {
                 });
             }
             let _ = began.acquire_many(many).await;
-            let held = (Resources::now(), resident(), bgt.runs().active().len());
+            let held = (held(), resident(), bgt.runs().active().len());
             gate.close();
             let mut succeeded = 0;
             while let Some(ended) = runs.join_next().await {
@@ -64,48 +65,50 @@ fn in_flight(bench: &Bench, name: &str, many: u32) -> Result {
         }
     };
     runtime.block_on(hold(10));
-    let (start, memory) = (Resources::now(), resident());
-    let ((held, resident_then, active), succeeded) = runtime.block_on(hold(many));
+    let (start, memory) = (held(), resident());
+    let ((then, resident_then, active), succeeded) = runtime.block_on(hold(many));
     if (active, succeeded) != (many as usize, many) {
         return Err(format!("{name}: {active} of {many} were in flight, {succeeded} succeeded").into());
     }
-    bench.say(format_args!("{name}: {start:?} at the start, {held:?} with {many} in flight"));
-    if let (Some(before), Some(then)) = (memory, resident_then) {
-        bench.reported(&format!("{name}.kib"), (then - before).max(0.0) / f64::from(many), "KiB a run")?;
+    bench.say(format_args!("{name}: {start:?} at the start, {then:?} with {many} in flight"));
+    match memory.zip(resident_then) {
+        Some((before, then)) => {
+            let each = (then - before).max(0.0) / f64::from(many);
+            bench.reported(&format!("{name}.kib"), each, "KiB a run")?;
+        }
+        None => bench.say(format_args!("{name}.kib: the system does not tell how much memory is held")),
     }
-    back(bench, name, &start, many)
+    held::back(bench, name, many, &start, held)
 }
 
 /// Real programs, many after each other: what they leave behind.
 fn after(bench: &Bench) -> Result {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let bgt = Orchestrator::new();
+    let NoOp { program, args } = match NoOp::find() {
+        Ok(no_op) => no_op,
+        Err(error) => {
+            bench.say(format_args!("after_10000: left out: {error}"));
+            return Ok(());
+        }
+    };
     let run = |many: u32| {
-        let programs = (0..many).map(|_| Command::new("/bin/true"));
+        let (program, args) = (program.clone(), args.clone());
+        let programs = (0..many).map(move |_| Command::new(&program).args(&args));
         let batch = bgt.concurrent(batch(programs)).max_concurrent(16);
         runtime.block_on(async { Ok::<_, crate::Error>(batch.await?.require_success()?.counts.succeeded) })
     };
     let runs = if bench.is_quick() { 2_000 } else { 10_000 };
     run(100)?;
-    let start = Resources::now();
+    let start = held();
     run(runs)?;
-    back(bench, "after_10000", &start, runs)
+    held::back(bench, "after_10000", runs, &start, held)
 }
 
-fn back(bench: &Bench, name: &str, start: &Resources, runs: u32) -> Result {
-    let gained = || {
-        let now = Resources::now();
-        let more = |now: Option<usize>, then: Option<usize>| {
-            now.zip(then).map_or(0, |(now, then)| now.saturating_sub(then))
-        };
-        now.open_fds.saturating_sub(start.open_fds)
-            + more(now.threads, start.threads)
-            + more(now.zombies, start.zombies)
-    };
-    // They may be a moment behind their last run.
-    wait_until(Duration::from_secs(10), || gained() == 0);
-    let unit = format!("descriptors + threads + zombies gained by {runs} runs");
-    bench.at_most(name, gained() as f64, &unit, 0.0)
+fn held() -> Held {
+    let resources = Resources::now();
+    let (threads, zombies) = (resources.threads, resources.zombies);
+    Held(vec![Held::descriptors(&resources), ("threads", threads), ("zombies", zombies)])
 }
 
 /// In KiB; nothing where the system does not tell.

@@ -16,9 +16,12 @@ use std::process::ExitCode;
 use tokio::runtime::Runtime;
 
 pub use firings::Firings;
-pub use rival::{Held, Making, Many, Rival};
+pub use rival::{Adding, Held, Making, Many, Pattern, Rival};
 
 use crate::{Bench, Result};
+
+/// Whose crates are in `benches/peers`.
+const PEERS: [&str; 1] = ["tokio-cron-scheduler"];
 
 /// How many schedules there are at once.
 const MANY: usize = 10_000;

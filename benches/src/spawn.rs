@@ -1,4 +1,4 @@
-//! Starting programs: how many runs of `/bin/true` a second, and what they leave behind.
+//! Starting programs: how many runs of `true` a second, and what they leave behind.
 //!
 //! Ours is `bgt_simple::run` as it comes, with the supervision of the whole process tree; the rivals do what their own
 //! documentation recommends.
@@ -15,6 +15,7 @@ use tokio::runtime::Runtime;
 
 pub use rival::{Job, Rival, Running};
 
+use crate::no_op::NoOp;
 use crate::{Bench, Result};
 
 /// Which case is measured against whom, and the least ratio that is wanted.
@@ -33,8 +34,8 @@ const GOALS: &[(&str, &str, f64)] = &[
 #[must_use]
 pub fn suite(rivals: &[Rival]) -> ExitCode {
     Bench::main("spawn", |bench| {
-        if !cfg!(unix) {
-            bench.say("nothing to measure: it starts /bin/true, which only Unix has");
+        if let Err(error) = NoOp::find() {
+            bench.say(format_args!("nothing to measure: {error}"));
             return Ok(());
         }
         all(bench, &[rival::OWN_CRATES, rivals].concat())

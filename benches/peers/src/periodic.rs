@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use bgt_benches::periodic::{Firings, Held, Making, Rival};
+use bgt_benches::periodic::{Firings, Held, Making, Pattern, Rival};
 use tokio_cron_scheduler::{Job, JobScheduler};
 
 /// All of them.
@@ -57,11 +57,12 @@ fn many(count: usize, firings: Arc<Firings>) -> Making {
     })
 }
 
-fn add(count: usize) -> Making {
+fn add(count: usize, pattern: Pattern) -> Making {
     Box::pin(async move {
         let jobs = started().await?;
-        for _ in 0..count {
-            jobs.add(Job::new("0 0 0 1 1 *", |_id, _jobs| {})?).await?;
+        for n in 0..count {
+            // Its patterns begin with the second.
+            jobs.add(Job::new(format!("0 {}", pattern.of(n)), |_id, _jobs| {})?).await?;
         }
         Ok(Box::new(Stops(jobs)) as Held)
     })

@@ -12,7 +12,7 @@ pub const RIVALS: &[Rival] =
 /// A tree of its own that is killed when dropped: the nearest to what ours guarantees.
 fn process_wrap(job: Job) -> Running {
     Box::pin(async move {
-        let mut command = CommandWrap::with_new(job.program, |command| {
+        let mut command = CommandWrap::with_new(&*job.program, |command| {
             command.args(job.args.iter()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         });
         #[cfg(unix)]
@@ -31,7 +31,7 @@ fn duct(job: Job) -> Running {
         let run = {
             let job = job.clone();
             move || {
-                let command = duct::cmd(job.program, job.args.iter()).stdin_null();
+                let command = duct::cmd(&*job.program, job.args.iter()).stdin_null();
                 command.stdout_capture().stderr_capture().unchecked().run()
             }
         };

@@ -1,42 +1,41 @@
-//! Runs of `/bin/true` a second, with so many at once.
+//! Runs of `true` a second, with so many at once.
 
-use std::path::Path;
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use bgt_testkit::{Ledger, Scratch};
 
 use super::runtime;
 use super::starters::{RIVALS, Starter};
+use crate::no_op::NoOp;
 use crate::{Bench, Better, Case, Result, Side, rivals};
 
 /// What each side has to have run, by a count that it does not keep.
 const COUNTED: u32 = 60;
 
 pub(super) fn measure(bench: &Bench, name: &'static str, at_once: usize) -> Result {
-    if !cfg!(unix) {
-        bench.say(format_args!("{name}: left out: it starts /bin/true, which only Unix has"));
-        return Ok(());
-    }
+    let no_op = match NoOp::that_takes_a_word() {
+        Ok(no_op) => no_op,
+        Err(error) => {
+            bench.say(format_args!("{name}: left out: {error}"));
+            return Ok(());
+        }
+    };
     let (rounds, times) = if bench.is_quick() { (10, 200) } else { (20, 1000) };
     let runtime = runtime()?;
+    let side = |name, goal, starter, times| side(name, goal, starter, &no_op, times, at_once);
     let mut theirs = Vec::new();
     for rival in RIVALS {
         match rivals::find(rival.name) {
             // It takes ten times as long.
             Some(path) => {
                 let times = if rival.name == "parallel" { times / 4 } else { times };
-                theirs.push(side(
-                    rival.name,
-                    Some(rival.goal),
-                    Starter::Installed(*rival, path),
-                    times,
-                    at_once,
-                )?);
+                theirs.push(side(rival.name, Some(rival.goal), Starter::Installed(*rival, path), times)?);
             }
             None => bench.say(format_args!("{name}: skipped {}: it is not installed", rival.name)),
         }
     }
-    let ours = side("ours", None, Starter::Ours(&runtime), times, at_once)?;
+    let ours = side("ours", None, Starter::Ours(&runtime), times)?;
     let case = Case { name, unit: "runs/s", better: Better::Higher, rounds };
     bench.compare(&case, ours, theirs)
 }
@@ -45,41 +44,30 @@ fn side<'a>(
     name: &'static str,
     goal: Option<f64>,
     starter: Starter<'a>,
+    no_op: &'a NoOp,
     times: u32,
     at_once: usize,
 ) -> Result<Side<'a>> {
     verify(&starter, at_once).map_err(|error| format!("{name}: {error}"))?;
     let measure = move || {
         let start = Instant::now();
-        starter.run(Path::new("/bin/true"), times, at_once)?;
+        starter.run(no_op, times, at_once)?;
         Ok(f64::from(times) / start.elapsed().as_secs_f64())
     };
     Ok(Side { name, goal, measure: Box::new(measure) })
 }
 
-/// Whether a side runs what it says it has run: the programs themselves keep count, in a file.
+/// Whether a side runs what it says it has run, each item once: the programs themselves keep count, in a file.
 fn verify(starter: &Starter<'_>, at_once: usize) -> Result {
     let scratch = Scratch::new();
     let ledger = Ledger::at(scratch.path("ledger"));
-    let script = scratch.path("count");
-    std::fs::write(&script, format!("#!/bin/sh\necho $1 >> '{}'\n", ledger.path().display()))?;
-    executable(&script)?;
-    starter.run(&script, COUNTED, at_once)?;
-    let mut lines = ledger.lines();
-    lines.sort();
-    lines.dedup();
-    match lines.len() as u32 {
-        COUNTED => Ok(()),
-        ran => Err(format!("of {COUNTED} runs, {ran} took place").into()),
+    let path = ledger.path().to_str().ok_or("a scratch folder whose name is no text")?;
+    let (program, args) = bgt_testkit::bad(["append", path]);
+    starter.run(&NoOp { program, args }, COUNTED, at_once)?;
+    let lines = ledger.lines();
+    let items: BTreeSet<_> = lines.iter().collect();
+    match (lines.len() as u32, items.len() as u32) {
+        (COUNTED, COUNTED) => Ok(()),
+        (runs, items) => Err(format!("of {COUNTED} items, {items} were run, in {runs} runs").into()),
     }
-}
-
-fn executable(script: &Path) -> Result {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        std::fs::set_permissions(script, std::fs::Permissions::from_mode(0o755))?;
-    }
-    let _ = script;
-    Ok(())
 }

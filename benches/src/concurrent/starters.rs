@@ -1,13 +1,14 @@
 //! The sides: ways to run one program many times, so many at once.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use bgt_concurrent::batch;
 use tokio::runtime::Runtime;
 
 use crate::Result;
+use crate::no_op::NoOp;
 
 /// A way to do it: a library of ours, or a program that somebody has installed.
 pub(super) enum Starter<'a> {
@@ -31,16 +32,16 @@ pub(super) const RIVALS: &[Rival] = &[
 ];
 
 impl Starter<'_> {
-    /// Runs `program` so many times, each time with its number as the only argument.
+    /// Runs a program so many times, each time with its number as one more argument.
     ///
     /// # Errors
     /// Where a run is not a success.
-    pub(super) fn run(&self, program: &Path, times: u32, at_once: usize) -> Result {
+    pub(super) fn run(&self, NoOp { program, args }: &NoOp, times: u32, at_once: usize) -> Result {
         match self {
             Self::Ours(runtime) => {
-                let program = program.to_owned();
-                let commands =
-                    (0..times).map(move |n| bgt_concurrent::Command::new(&program).arg(n.to_string()));
+                let (program, args) = (program.clone(), args.clone());
+                let command = move || bgt_concurrent::Command::new(&program).args(&args);
+                let commands = (0..times).map(move |n| command().arg(n.to_string()));
                 // In a task, as a service has it.
                 let batch = batch(commands).max_concurrent(at_once);
                 let report = runtime.block_on(async { runtime.spawn(batch.into_future()).await })??;
@@ -49,7 +50,7 @@ impl Starter<'_> {
             }
             Self::Installed(rival, path) => {
                 let mut command = Command::new(path);
-                command.args((rival.at_once)(at_once)).arg(program);
+                command.args((rival.at_once)(at_once)).arg(program).args(args);
                 let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
                 let lines: String = (0..times).map(|n| format!("{n}\n")).collect();
                 child.stdin.take().ok_or("no stdin")?.write_all(lines.as_bytes())?;

@@ -1,6 +1,5 @@
 //! Programs a second through the orchestrator and directly.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bgt_orchestrator::Orchestrator;
@@ -9,22 +8,24 @@ use bgt_simple::Command;
 use tokio::runtime::Runtime;
 
 use super::runtime;
+use crate::no_op::NoOp;
 use crate::store::folder;
 use crate::{Bench, Better, Case, Result, Side};
 
 /// Of what a direct use does, so much is to be left.
 const GOAL: f64 = 0.99;
 
-fn program() -> Command {
-    Command::new("/bin/true")
-}
-
 pub(super) fn measure(bench: &Bench) -> Result {
-    if !Path::new("/bin/true").exists() {
-        bench.say("process_… is skipped: there is no /bin/true here");
-        return Ok(());
-    }
     let runtime = &runtime()?;
+    pooled(bench, runtime)?;
+    let no_op = match NoOp::find() {
+        Ok(no_op) => no_op,
+        Err(error) => {
+            bench.say(format_args!("process_simple, _streaming, _detached: left out: {error}"));
+            return Ok(());
+        }
+    };
+    let program = || Command::new(&no_op.program).args(&no_op.args);
     let bgt = &Orchestrator::new();
     compare(
         bench,
@@ -42,8 +43,7 @@ pub(super) fn measure(bench: &Bench) -> Result {
         async || bgt.streaming(program()).start().await.map(drop).map_err(Into::into),
         async || bgt_streaming::start(program()).await.map(drop).map_err(Into::into),
     )?;
-    pooled(bench, runtime)?;
-    detached(bench, runtime)
+    detached(bench, runtime, program)
 }
 
 fn pooled(bench: &Bench, runtime: &Runtime) -> Result {
@@ -70,7 +70,7 @@ fn pooled(bench: &Bench, runtime: &Runtime) -> Result {
 }
 
 /// Supervised by this process, on disk.
-fn detached(bench: &Bench, runtime: &Runtime) -> Result {
+fn detached(bench: &Bench, runtime: &Runtime, program: impl Fn() -> Command) -> Result {
     let folder = folder::fresh(bench)?;
     let builder = || bgt_detached::Builder::new().without_shim();
     let (direct, bgt) = runtime.block_on(async {

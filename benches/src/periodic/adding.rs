@@ -2,24 +2,32 @@
 
 use std::time::Instant;
 
-use super::{MANY, Making, Rival, ours, runtime};
+use super::{Adding, MANY, PEERS, Pattern, Rival, ours, runtime};
 use crate::{Bench, Better, Case, Result, Side};
 
-const NAME: &str = "add_10k";
-
 pub(super) fn measure(bench: &Bench, rivals: &[Rival]) -> Result {
-    let rivals: Vec<_> = rivals.iter().filter_map(|rival| Some((rival.name, rival.add?))).collect();
-    if !bench.wants(NAME) || rivals.is_empty() {
-        return Ok(());
+    // Ours keeps an equal pattern once for all who have it; of differing ones each is its own.
+    for (name, pattern, goal) in
+        [("add_10k", Pattern::NewYear, Some(2.0)), ("add_10k_differing", Pattern::Differing, None)]
+    {
+        if bench.wants(name) {
+            case(bench, name, pattern, goal, rivals)?;
+        }
     }
-    let side = |name, add: fn(usize) -> Making, goal| Side {
+    Ok(())
+}
+
+fn case(bench: &Bench, name: &'static str, pattern: Pattern, goal: Option<f64>, rivals: &[Rival]) -> Result {
+    let rivals: Vec<_> = rivals.iter().filter_map(|rival| Some((rival.name, rival.add?))).collect();
+    bench.say_who_is_missing(name, PEERS, &rivals.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    let side = |name, add: Adding, goal| Side {
         name,
         goal,
         measure: Box::new(move || {
             let runtime = runtime()?;
             runtime.block_on(async {
                 let began = Instant::now();
-                let held = runtime.spawn(add(MANY)).await??;
+                let held = runtime.spawn(add(MANY, pattern)).await??;
                 let rate = MANY as f64 / began.elapsed().as_secs_f64();
                 drop(held);
                 Ok(rate)
@@ -27,7 +35,7 @@ pub(super) fn measure(bench: &Bench, rivals: &[Rival]) -> Result {
         }),
     };
     let rounds = if bench.is_quick() { 6 } else { 20 };
-    let case = Case { name: NAME, unit: "schedules/s", better: Better::Higher, rounds };
-    let rivals = rivals.into_iter().map(|(name, add)| side(name, add, Some(2.0))).collect();
+    let case = Case { name, unit: "schedules/s", better: Better::Higher, rounds };
+    let rivals = rivals.into_iter().map(|(name, add)| side(name, add, goal)).collect();
     bench.compare(&case, side("ours", ours::add, None), rivals)
 }

@@ -1,6 +1,6 @@
 //! What a schedule takes to be held, name and all.
 
-use super::{ours, runtime};
+use super::{Pattern, ours, runtime};
 use crate::{Bench, Result};
 
 const NAME: &str = "bytes_per_schedule";
@@ -17,12 +17,12 @@ pub(super) fn measure(bench: &Bench) -> Result {
     }
     let runtime = runtime()?;
     // What is made once is there before.
-    let first = runtime.block_on(async { runtime.spawn(ours::add(1)).await })??;
+    let first = runtime.block_on(async { runtime.spawn(ours::add(1, Pattern::NewYear)).await })??;
     let Some(before) = resident() else {
         bench.say(format_args!("{NAME}: the system does not tell how much memory is held"));
         return Ok(());
     };
-    let held = runtime.block_on(async { runtime.spawn(ours::add(COUNT)).await })??;
+    let held = runtime.block_on(async { runtime.spawn(ours::add(COUNT, Pattern::NewYear)).await })??;
     let after = resident().ok_or("the memory is not told any more")?;
     drop((first, held));
     bench.at_most(NAME, (after - before) / COUNT as f64, "bytes, equal patterns", MOST)

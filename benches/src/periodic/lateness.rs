@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Firings, MANY, Many, Rival, idle, ours, runtime};
+use super::{Firings, MANY, Many, PEERS, Rival, idle, ours, runtime};
 use crate::{Bench, Better, Case, Result, Side};
 
 const ONE: &str = "lateness_1";
@@ -19,10 +19,11 @@ fn case(name: &'static str, bench: &Bench) -> Case {
 }
 
 pub(super) fn one(bench: &Bench, rivals: &[Rival]) -> Result {
-    let rivals: Vec<_> = rivals.iter().filter_map(|rival| Some((rival.name, rival.one?))).collect();
-    if !bench.wants(ONE) || rivals.is_empty() {
+    if !bench.wants(ONE) {
         return Ok(());
     }
+    let rivals: Vec<_> = rivals.iter().filter_map(|rival| Some((rival.name, rival.one?))).collect();
+    bench.say_who_is_missing(ONE, PEERS, &rivals.iter().map(|(name, _)| *name).collect::<Vec<_>>());
     let side = |name, make: fn(Arc<Firings>) -> _, count, goal| Side {
         name,
         goal,
@@ -65,12 +66,18 @@ pub(super) fn many(bench: &Bench, rivals: &[Rival]) -> Result {
         "tokio-interval" => Some(0.9),
         _ => Some(50.0),
     };
-    let sides = rivals.iter().filter_map(|rival| Some(side(rival.name, rival.many?, goal(rival.name))));
-    bench.compare(&case(AT_ONCE, bench), side("ours", ours::many, None), sides.collect())?;
+    let rivals: Vec<_> = rivals.iter().filter_map(|rival| Some((rival.name, rival.many?))).collect();
+    bench.say_who_is_missing(AT_ONCE, PEERS, &rivals.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    let sides = rivals.into_iter().map(|(name, make)| side(name, make, goal(name))).collect();
+    bench.compare(&case(AT_ONCE, bench), side("ours", ours::many, None), sides)?;
 
     let runtime = runtime()?;
     let scheduler = runtime.block_on(async { runtime.spawn(ours::seconds(MANY)).await })??;
-    let spent = idle::cpu_per_minute(Duration::from_secs(if bench.is_quick() { 3 } else { 20 }));
+    let length = Duration::from_secs(if bench.is_quick() { 3 } else { 20 });
+    let Some(spent) = idle::cpu_per_minute(length) else {
+        bench.say(format_args!("{AT_ONCE}.cpu: {}", idle::UNTOLD));
+        return Ok(());
+    };
     let fired: u64 = scheduler.schedules().iter().map(|schedule| schedule.statistics().runs).sum();
     bench.say(format_args!("{AT_ONCE}: {fired} firings for the figure of the processor"));
     bench.reported("lateness_10k.cpu", spent, "CPU s/min while 10 000 fire every second")

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bgt_periodic::{Schedule, Scheduler, Tick, task_fn, with_tick};
 
-use super::{Firings, Held, Making};
+use super::{Firings, Held, Making, Pattern};
 
 /// The finest of the rivals fires every second; ours is not later for firing more often.
 pub(super) fn one(firings: Arc<Firings>) -> Making {
@@ -36,13 +36,12 @@ pub(super) fn many(count: usize, firings: Arc<Firings>) -> Making {
     })
 }
 
-/// The same pattern for all.
-pub(super) fn add(count: usize) -> Making {
+pub(super) fn add(count: usize, pattern: Pattern) -> Making {
     Box::pin(async move {
         let scheduler = Scheduler::new();
         for n in 0..count {
             let job = task_fn("nothing", |_cx| async { Ok(()) });
-            scheduler.add(format!("schedule-{n}"), Schedule::cron("0 0 1 1 *"), job).await?;
+            scheduler.add(format!("schedule-{n}"), Schedule::cron(pattern.of(n)), job).await?;
         }
         Ok(Box::new(scheduler) as Held)
     })

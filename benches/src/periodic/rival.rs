@@ -1,6 +1,7 @@
 //! Who else fires on time.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -28,8 +29,31 @@ pub struct Rival {
     pub one: Option<fn(Arc<Firings>) -> Making>,
     /// So many that fire every whole second, each told.
     pub many: Option<Many>,
-    /// So many for every new year, which are not fired here.
-    pub add: Option<fn(usize) -> Making>,
+    /// So many by these patterns, which are not fired here.
+    pub add: Option<Adding>,
+}
+
+/// So many by these patterns.
+pub type Adding = fn(usize, Pattern) -> Making;
+
+/// When schedules are due that are added and not fired.
+#[derive(Clone, Copy, Debug)]
+pub enum Pattern {
+    /// Each at the first minute of the year.
+    NewYear,
+    /// Each at a minute of its own in the first week of the year.
+    Differing,
+}
+
+impl Pattern {
+    /// That of the `n`th schedule, of minute, hour, day, month and day of the week.
+    #[must_use]
+    pub fn of(self, n: usize) -> Cow<'static, str> {
+        match self {
+            Self::NewYear => "0 0 1 1 *".into(),
+            Self::Differing => format!("{} {} {} 1 *", n % 60, n / 60 % 24, 1 + n / (60 * 24)).into(),
+        }
+    }
 }
 
 pub(super) const OWN_CRATES: &[Rival] =
@@ -55,4 +79,19 @@ fn intervals(count: usize, firings: Arc<Firings>) -> Making {
         }
         Ok(Box::new(tasks) as Held)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::periodic::MANY;
+
+    #[test]
+    fn ten_thousand_differing_patterns_differ() {
+        let patterns: BTreeSet<_> = (0..MANY).map(|n| Pattern::Differing.of(n)).collect();
+        assert_eq!(patterns.len(), MANY);
+        assert!(patterns.contains("59 23 6 1 *"), "the last minute of a day");
+    }
 }

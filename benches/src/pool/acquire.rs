@@ -35,6 +35,8 @@ pub(super) fn measure(bench: &Bench, rivals: &[Rival]) -> Result {
         Side { name, goal, measure: Box::new(measure) }
     };
     let mut theirs = vec![side("deadpool", Some(0.8), deadpool as fn(&Runtime, u64) -> Result)];
+    let there: Vec<_> = rivals.iter().map(|rival| rival.name).collect();
+    bench.say_who_is_missing(NAME, ["bb8"], &there);
     theirs.extend(rivals.iter().map(|rival| side(rival.name, rival.goal, rival.run)));
     bench.compare(&case, side("ours", None, ours), theirs)
 }

@@ -15,8 +15,8 @@ pub(super) fn verify(runtime: &Runtime, rival: &Rival, in_flight: usize) -> Resu
     let scratch = Scratch::new();
     let ledger = Ledger::at(scratch.path("ledger"));
     let path = ledger.path().to_str().ok_or("a scratch folder whose name is no text")?;
-    let script = ["-c", r#"echo run >> "$1""#, "sh", path].map(str::to_owned);
-    let job = Job { program: "/bin/sh", args: script.into(), ..Job::new(in_flight) };
+    let (program, args) = bgt_testkit::bad(["append", path, "run"]);
+    let job = Job::new(program, args, in_flight);
     runtime.block_on(run_times(rival.run, &job, in_flight, RUNS))?;
     match ledger.lines().len() {
         RUNS => Ok(()),

@@ -1,17 +1,19 @@
 //! The sides: one function each, from a program to its successful end.
 
 use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 
+use crate::no_op::NoOp;
 use crate::{Error, Result};
 
 /// A program to run.
 #[derive(Clone, Debug)]
 pub struct Job {
     /// Its absolute path.
-    pub program: &'static str,
+    pub program: Arc<Path>,
     /// Its arguments.
     pub args: Arc<[String]>,
     /// Whether nothing else runs meanwhile, so that blocking the thread holds nobody up.
@@ -31,8 +33,14 @@ pub struct Rival {
 }
 
 impl Job {
-    pub(super) fn new(in_flight: usize) -> Self {
-        Self { program: "/bin/true", args: Arc::new([]), alone: in_flight == 1 }
+    /// The program that does nothing.
+    pub(super) fn no_op(in_flight: usize) -> Result<Self> {
+        let NoOp { program, args } = NoOp::find()?;
+        Ok(Self::new(program, args, in_flight))
+    }
+
+    pub(super) fn new(program: PathBuf, args: Vec<String>, in_flight: usize) -> Self {
+        Self { program: program.into(), args: args.into(), alone: in_flight == 1 }
     }
 
     /// What every side does with the status that it got.
@@ -40,7 +48,11 @@ impl Job {
     /// # Errors
     /// Where it is no success.
     pub fn succeeded(&self, status: ExitStatus) -> Result {
-        if status.success() { Ok(()) } else { Err(format!("{} ended with {status}", self.program).into()) }
+        if status.success() {
+            Ok(())
+        } else {
+            Err(format!("{} ended with {status}", self.program.display()).into())
+        }
     }
 }
 
@@ -55,13 +67,13 @@ pub(super) const OWN_CRATES: &[Rival] = &[
 fn ours(job: Job) -> Running {
     Box::pin(async move {
         // A status other than success is an error.
-        let command = bgt_simple::Command::new(job.program).args(job.args.iter());
+        let command = bgt_simple::Command::new(&*job.program).args(job.args.iter());
         bgt_simple::run(command).await.map(drop).map_err(Error::from)
     })
 }
 
 fn command(job: &Job) -> tokio::process::Command {
-    let mut command = tokio::process::Command::new(job.program);
+    let mut command = tokio::process::Command::new(&*job.program);
     // Ours gives programs nothing to read, by default; tokio would hand down the host's stdin.
     command.args(job.args.iter()).stdin(Stdio::null());
     command

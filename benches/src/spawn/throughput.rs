@@ -21,12 +21,16 @@ pub(super) fn measure(
     let slice = Duration::from_millis(slice);
     let goal =
         |against| GOALS.iter().find(|(case, rival, _)| (*case, *rival) == (name, against)).map(|goal| goal.2);
+    let job = Job::no_op(in_flight)?;
     let side = |rival: &Rival, goal| {
-        let run = rival.run;
-        let measure = move || runtime.block_on(runs_per_second(run, in_flight, slice));
+        let (run, job) = (rival.run, job.clone());
+        let measure = move || runtime.block_on(runs_per_second(run, &job, in_flight, slice));
         Side { name: rival.name, goal, measure: Box::new(measure) }
     };
     let rivals: Vec<_> = rivals.iter().filter_map(|rival| Some((rival, goal(rival.name)?))).collect();
+    let there: Vec<_> = rivals.iter().map(|(rival, _)| rival.name).collect();
+    let wanted = GOALS.iter().filter(|(case, ..)| *case == name).map(|(_, rival, _)| *rival);
+    bench.say_who_is_missing(name, wanted, &there);
     for rival in rivals.iter().map(|(rival, _)| *rival).chain([&OURS]) {
         ledger::verify(runtime, rival, in_flight)?;
     }
@@ -37,13 +41,14 @@ pub(super) fn measure(
 
 async fn runs_per_second(
     run: fn(Job) -> super::Running,
+    job: &Job,
     in_flight: usize,
     at_least: Duration,
 ) -> Result<f64> {
     let start = Instant::now();
     let mut callers = JoinSet::new();
     for _ in 0..in_flight {
-        let job = Job::new(in_flight);
+        let job = job.clone();
         // In tasks, as a service has it: a future on the main thread pays for being woken from another one.
         callers.spawn(async move {
             let mut runs = 0_u32;
@@ -61,7 +66,7 @@ async fn runs_per_second(
     Ok(f64::from(runs) / start.elapsed().as_secs_f64())
 }
 
-/// Runs `/bin/true` so many times.
+/// Runs a program so many times.
 pub(super) async fn run_times(
     run: fn(Job) -> super::Running,
     job: &Job,
