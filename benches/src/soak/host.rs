@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bgt_detached::{Builder, Context, TaskError};
-use bgt_testkit::{Ledger, hear, say};
+use bgt_testkit::{Ledger, Resources, hear, say};
 
 use crate::Result;
 
@@ -26,9 +26,13 @@ pub(super) async fn play(folder: &Path) -> Result {
         Ok(())
     };
     let builder = Builder::new().lease(LEASE).function(WORK, work);
+    let start = Resources::now();
     let host = builder.open(folder.join("runs.db")).await?;
     say("up");
     tokio::task::spawn_blocking(|| while hear().is_some() {}).await?;
     host.shutdown(Duration::from_secs(60)).await;
+    drop(host);
+    // Where it holds more it panics, and so does not end as a host in peace does.
+    Resources::assert_back_to(&start, 0, Duration::from_secs(10));
     Ok(())
 }
