@@ -33,8 +33,10 @@ pub(super) fn marked() -> Option<Vec<u32>> {
 pub(super) fn survivors(within: Duration) -> Option<Vec<String>> {
     wait_until(within, || marked().is_none_or(|pids| pids.is_empty()));
     let words = |pid: u32| {
+        let program = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
         let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        format!("{pid} ({})", String::from_utf8_lossy(&words).replace('\0', " ").trim_end())
+        let words = String::from_utf8_lossy(&words).replace('\0', " ");
+        format!("{pid} ({}, called as {:?})", program.display(), words.trim_end())
     };
     Some(marked()?.into_iter().map(words).collect())
 }
