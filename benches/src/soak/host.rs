@@ -15,14 +15,17 @@ const LEASE: Duration = Duration::from_millis(500);
 /// Works on the runs in this folder until it is killed, or nobody is there who could tell it to end.
 pub(super) async fn play(folder: &Path) -> Result {
     let work = |cx: Context, (ledger, key, pause, fails): (String, String, u64, bool)| async move {
+        let half = Duration::from_millis(pause / 2);
         tokio::select! {
-            () = tokio::time::sleep(Duration::from_millis(pause)) => {}
+            () = tokio::time::sleep(half) => {}
             _ = cx.cancelled() => cx.check()?,
         }
         if fails && cx.attempt() == 1 {
             return Err(TaskError::msg("the first time it fails"));
         }
         Ledger::at(ledger).append(&format!("{key} done"));
+        // Who is killed here has done it, and has told nobody.
+        tokio::time::sleep(half).await;
         Ok(())
     };
     let builder = Builder::new().lease(LEASE).function(WORK, work);
