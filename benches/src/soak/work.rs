@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use bgt_concurrent::batch;
 use bgt_detached::{Job, Retry};
 use bgt_orchestrator::{Error, Orchestrator, Status, TaskError};
-use bgt_periodic::{Overlap, Running, Schedule, Tick, with_tick};
+use bgt_periodic::{Overlap, Running, Schedule, with_tick};
 use bgt_pool::{CallError, Request, StartError, WorkerPool};
 use bgt_simple::{Command, Context, task_fn};
 use bgt_streaming::{From, StreamEvent};
@@ -167,7 +167,7 @@ impl Field {
         let (said, first) = (line.clone(), slots.clone());
         let work = with_tick(move |tick| {
             let (ledger, tell) = (ledger.clone(), tell.clone());
-            let (slot, missed) = (slots.number(&tick), tick.missed);
+            let (slot, missed) = (slots.number(tick.scheduled_at, tick.missed), tick.missed);
             let line = format!("{line} {}", slot.map_or("beside".to_owned(), |slot| slot.to_string()));
             task_fn("tick", move |_cx: Context| {
                 ledger.append(&line);
@@ -245,11 +245,11 @@ struct Slots {
 }
 
 impl Slots {
-    /// The number; nothing if there is no slot at that time.
-    fn number(&self, tick: &Tick) -> Option<u64> {
-        let missed = INTERVAL * u32::try_from(tick.missed).ok()?;
-        let first = *self.first.get_or_init(|| tick.scheduled_at - missed);
-        let since = tick.scheduled_at.duration_since(first - OFF).ok()?.as_nanos();
+    /// The number of the slot at this time, which stands for so many before it; nothing if there is no slot then.
+    fn number(&self, at: SystemTime, missed: u64) -> Option<u64> {
+        let missed = INTERVAL * u32::try_from(missed).ok()?;
+        let first = *self.first.get_or_init(|| at - missed);
+        let since = at.duration_since(first - OFF).ok()?.as_nanos();
         let (number, off) = (since / INTERVAL.as_nanos(), since % INTERVAL.as_nanos());
         (off <= 2 * OFF.as_nanos()).then(|| u64::try_from(number).ok())?
     }
@@ -321,5 +321,17 @@ mod tests {
             slots(wrong).unwrap_err();
         }
         in_order(&[(None, 0)]).unwrap_err();
+    }
+    #[test]
+    fn slots_are_numbered_by_their_times_and_the_first_has_its_place() {
+        let (added, ms) = (SystemTime::UNIX_EPOCH + Duration::from_secs(1000), Duration::from_millis);
+        let slots = Slots::default();
+        let numbers = [(60, 2), (80, 0), (119, 0), (121, 0), (130, 0), (0, 0)];
+        let numbers = numbers.map(|(at, missed)| slots.number(added + ms(at), missed));
+        assert_eq!(numbers, [Some(2), Some(3), Some(5), Some(5), None, None]);
+        slots.is_between(added, added + ms(1)).unwrap();
+        for (before, after) in [(added - ms(20), added - ms(10)), (added + ms(10), added + ms(20))] {
+            slots.is_between(before, after).unwrap_err();
+        }
     }
 }
