@@ -36,6 +36,7 @@ pub(super) async fn play(folder: &Path) -> Result {
     host.shutdown(Duration::from_secs(60)).await;
     drop(host);
     // Where it holds more it panics, and so does not end as a host in peace does.
-    Resources::assert_back_to(&start, 0, Duration::from_secs(10));
+    // Windows opens a handle or two of its own at the first work of a kind, and keeps them.
+    Resources::assert_back_to(&start, if cfg!(windows) { 4 } else { 0 }, Duration::from_secs(10));
     Ok(())
 }
