@@ -12,8 +12,13 @@ Usage: cargo xtask soak [--minutes N] [--seed S]
 
 Does work by all six patterns at once, with children that hang, flood, abort and leave grandchildren, and kills children,
 workers and the host of detached work at random (kill -9). Every piece of work writes to a ledger of its own accord;
-after each round the ledger has to hold what was asked for, and every child has to be gone. At the end descriptors,
-threads and zombies have to be back at what they were after the first round, and memory has to be flat.
+after each round the ledger has to hold what was asked for, and every child has to be gone. No more calls may fail than
+workers were killed, nothing may be done again but for a kill, and a schedule has to do each of its slots once, in order.
+
+Once everything was ended the ledger of all rounds is judged again, for what came late, and nobody may be left whom the
+soak has started: hosts, workers, and those who look after programs (this on Linux alone). Descriptors, threads and
+zombies have to be back at what they were after the first round, those of a host at what they were before its first work,
+and memory has to be flat. A soak of a minute or more that has killed no host, no worker or no child fails.
 
   --minutes N  for so long; 3 without it, fractions allowed
   --seed S     the same number, the same plan; without it one is chosen, and printed
