@@ -83,7 +83,7 @@ impl Runs {
         let (started_at, status) = (SystemTime::now(), Status::Running);
         lock(&self.active).insert(id, Record { id, name, started_at, took: Duration::ZERO, status });
         let mut listed = Listed { runs: self, id, started: Instant::now(), status: Status::Cancelled };
-        let stop = self.stop.child_token();
+        let stop = self.stop.clone();
         let answer = tokio::select! {
             biased;
             answer = AssertUnwindSafe(work).catch_unwind() => answer,

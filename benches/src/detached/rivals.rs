@@ -11,13 +11,29 @@ use crate::{Bench, Result, Side, rivals};
 /// What is in `benches/rivals`, with the least ratios that ours is to have.
 struct Rival {
     name: &'static str,
+    program: &'static str,
+    /// Held to what ours promises, and given what ours takes, instead of its own settings.
+    is_equal: bool,
     enqueue_durable: Option<f64>,
     lifecycle: Option<f64>,
 }
 
 const RIVALS: &[Rival] = &[
-    Rival { name: "apalis-sqlite", enqueue_durable: Some(5.0), lifecycle: Some(10.0) },
-    Rival { name: "effectum", enqueue_durable: None, lifecycle: None },
+    Rival {
+        name: "apalis-sqlite",
+        program: "apalis-sqlite",
+        is_equal: false,
+        enqueue_durable: Some(5.0),
+        lifecycle: Some(10.0),
+    },
+    Rival {
+        name: "apalis-sqlite-equal",
+        program: "apalis-sqlite",
+        is_equal: true,
+        enqueue_durable: None,
+        lifecycle: None,
+    },
+    Rival { name: "effectum", program: "effectum", is_equal: false, enqueue_durable: None, lifecycle: None },
 ];
 
 /// Those that are built, each with a new database in `folder` and a process of its own for every slice.
@@ -29,7 +45,7 @@ pub(super) fn sides<'a>(
 ) -> Vec<Side<'a>> {
     let mut sides = Vec::new();
     for rival in RIVALS {
-        let Some(program) = rivals::find(rival.name) else {
+        let Some(program) = rivals::find(rival.program) else {
             bench.say(format_args!("{case}: skipped {}: it is not built; --peers builds it", rival.name));
             continue;
         };
@@ -38,6 +54,9 @@ pub(super) fn sides<'a>(
             let folder = tempfile::tempdir_in(folder)?;
             let mut command = Command::new(&program);
             command.arg(case).arg(folder.path().join("jobs.db")).arg(slice.as_millis().to_string());
+            if rival.is_equal {
+                command.env("BGT_EQUAL", "1");
+            }
             once(&mut command)
         };
         sides.push(Side { name: rival.name, goal, measure: Box::new(measure) });

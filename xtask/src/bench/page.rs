@@ -196,6 +196,7 @@ fn durability(record: &Record) -> Option<&'static str> {
         ("detached", "enqueue_durable" | "lifecycle", "apalis-sqlite") => {
             Some("ours: all. theirs: what a connection with `synchronous = FULL` wrote, nine of ten")
         }
+        ("detached", "enqueue_durable" | "lifecycle", "apalis-sqlite-equal") => Some("all, on both sides"),
         ("detached", "enqueue_durable" | "lifecycle", "effectum") => {
             Some("ours: all. theirs: as a rollback journal with `synchronous = NORMAL` keeps it")
         }
