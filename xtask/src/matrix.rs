@@ -26,7 +26,8 @@ Usage: cargo xtask matrix [LEG…] [--json] [--run] [--via LEG=CMD]…
 Prints the table of what is promised: system, features, compiler, and the command that shows it. With names, only those.
 
   --json         the table as one line of JSON, for a hosted workflow: {\"include\":[…]}
-  --run          run every leg that this machine can, and say of each other why not; fails where a leg that ran failed
+  --run          run every leg that this machine can, and say of each other why not; fails where a leg that ran failed, or
+                 one that was named cannot run
   --via LEG=CMD  with --run: run this leg by that command line, from the repository's root; it is split at spaces.
                  For systems that are reached otherwise, such as `--via windows='ssh box cd bgt; cargo xtask test'`
 
@@ -55,6 +56,13 @@ fn run(args: &Args) -> Result {
     let oldest = legs::oldest(&std::fs::read_to_string(root.join("Cargo.toml"))?)?;
     let legs = plan::choose(legs::all(), &args.words)?;
     let via = plan::via(&legs, args.values("--via"))?;
+    // What would silently do nothing.
+    if args.has("--json") && args.has("--run") {
+        return Err("--json prints the table and runs nothing: leave one of --json and --run out".into());
+    }
+    if !via.is_empty() && !args.has("--run") {
+        return Err("--via says how a leg is run: it needs --run".into());
+    }
     if args.has("--json") {
         println!(
             "{}",
@@ -74,8 +82,11 @@ fn run(args: &Args) -> Result {
         outcomes.extend(run_leg(&root, leg, plan::way(leg, given, &machine))?);
     }
     print!("\n{}", report(&outcomes));
-    let failed: Vec<_> = outcomes.iter().filter(|one| one.failed).map(|one| one.name.as_str()).collect();
-    if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", ")).into()) }
+    // A leg that was asked for by name is to run.
+    let is_asked = |one: &Outcome| one.seconds.is_none() && args.words.contains(&one.name);
+    let failed = outcomes.iter().filter(|one| one.failed || is_asked(one));
+    let failed: Vec<_> = failed.map(|one| one.name.as_str()).collect();
+    if failed.is_empty() { Ok(()) } else { Err(format!("failed or not run: {}", failed.join(", ")).into()) }
 }
 
 fn run_leg(root: &Path, leg: &Leg, way: Way) -> Result<Vec<Outcome>> {

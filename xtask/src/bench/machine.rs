@@ -18,7 +18,17 @@ pub(super) fn describe(root: &Path, commands: &[String]) -> Value {
         "commit": line(root, "git", &["describe", "--always", "--dirty"]),
         "date": utc(since_epoch.as_secs()),
         "commands": commands,
+        "programs": programs(),
     })
+}
+
+/// What the programs that are compared with say of their versions; the crates' are in the lock files of `benches`.
+fn programs() -> Vec<String> {
+    let said = |name: &&str| {
+        let output = Command::new(super::rivals::installed(name)?).arg("--version").output().ok()?;
+        Some(String::from_utf8_lossy(&output.stdout).lines().next()?.trim().to_owned())
+    };
+    ["xargs", "parallel", "rust-parallel", "pueue", "python3"].iter().filter_map(said).collect()
 }
 
 fn processor() -> String {

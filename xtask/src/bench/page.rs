@@ -65,6 +65,7 @@ fn head(run: &Saved) -> String {
     let said = |field: &str| match &run.about[field] {
         Value::String(text) => text.clone(),
         Value::Null => "unknown".to_owned(),
+        Value::Array(all) => all.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; "),
         other => other.to_string(),
     };
     let commands: Vec<_> =
@@ -81,7 +82,7 @@ fn head(run: &Saved) -> String {
          the rounds, in which both sides take turns. A goal counts as met where the interval reaches it; where the ratio itself does\n\
          not, the table says `only just`. What each case does, and what the rivals are spared, is in\n\
          [benches/README.md](../benches/README.md).\n\n\
-         | | |\n| --- | --- |\n| date | {} |\n| machine | {}, {} cores |\n| system | {} |\n| compiler | {} |\n| commit | `{}` |\n\n\
+         | | |\n| --- | --- |\n| date | {} |\n| machine | {}, {} cores |\n| system | {} |\n| compiler | {} |\n| commit | `{}` |\n| programs | {}; the crates are those of the lock files in `benches` |\n\n\
          ```sh\n{}\n```\n\n{quick}",
         said("date"),
         said("machine"),
@@ -89,6 +90,7 @@ fn head(run: &Saved) -> String {
         said("kernel"),
         said("rustc"),
         said("commit"),
+        said("programs"),
         commands.join("\n"),
     )
 }

@@ -4,9 +4,9 @@ use super::record::{Ratio, Record};
 
 const ROW: f64 = 24.0;
 /// Where the axis begins and ends; the names stand before it, the figures behind it.
-const LEFT: f64 = 290.0;
-const RIGHT: f64 = 660.0;
-const WIDTH: f64 = 780.0;
+const LEFT: f64 = 320.0;
+const RIGHT: f64 = 690.0;
+const WIDTH: f64 = 800.0;
 const TOP: f64 = 34.0;
 
 const STYLE: &str = "\
@@ -78,8 +78,10 @@ pub(super) fn of(suite: &str, records: &[&Record]) -> Option<String> {
         svg += &row(&axis, record, r, y);
         y += ROW;
     }
-    let legend = "● better   ○ no difference seen   ■ worse   │ goal   bars: 95 % intervals";
+    // The blanks are such that SVG does not make one of three.
+    let legend = "● better\u{a0}\u{a0} ○ no difference seen\u{a0}\u{a0} ■ worse\u{a0}\u{a0} │ goal\u{a0}\u{a0} bars: 95 % intervals";
     svg += &text("small", "middle", (f64::midpoint(LEFT, RIGHT), bottom + 18.0), legend);
+    svg += &text("small", "end", (LEFT - 12.0, TOP - 12.0), "ours against theirs, logarithmic");
     svg += "</svg>\n";
     Some(svg)
 }
@@ -139,7 +141,9 @@ impl Axis {
     fn ticks(&self) -> Vec<f64> {
         let decades = (self.high / self.low).log10();
         let steps: &[f64] = match decades {
-            ..0.6 => &[1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 8.0, 9.0],
+            ..0.3 => &[1.0, 1.1, 1.2, 1.3, 1.5, 8.0, 9.0],
+            ..0.6 => &[1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 8.0],
+            ..1.2 => &[1.0, 1.5, 2.0, 3.0, 5.0, 7.0],
             ..2.0 => &[1.0, 2.0, 5.0],
             _ => &[1.0],
         };

@@ -39,6 +39,14 @@ pub(super) fn path(suite: &str) -> Result<Option<OsString>> {
     Ok(Some(env::join_paths([built].into_iter().chain(already))?))
 }
 
+/// Where a suite would find this program.
+pub(super) fn installed(name: &str) -> Option<PathBuf> {
+    let name = format!("{name}{}", env::consts::EXE_SUFFIX);
+    let folders = env::var_os(VARIABLE).into_iter().chain(env::var_os("PATH"));
+    let mut folders = folders.flat_map(|list| env::split_paths(&list).collect::<Vec<_>>());
+    folders.find_map(|folder| Some(folder.join(&name)).filter(|path| path.is_file()))
+}
+
 fn of(suite: &str) -> &'static [&'static str] {
     RIVALS.iter().find(|(name, _)| *name == suite).map_or(&[], |(_, rivals)| *rivals)
 }

@@ -19,7 +19,6 @@ pub(super) enum Oldest {
     Rustup(String),
     /// As a program alone.
     Given { path: String, version: String },
-    /// It cannot, because.
     /// It cannot, for this reason.
     No(String),
 }
