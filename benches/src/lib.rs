@@ -20,6 +20,7 @@ mod options;
 pub mod overhead;
 mod peak;
 pub mod periodic;
+mod pinned;
 pub mod pool;
 mod rivals;
 mod rounds;

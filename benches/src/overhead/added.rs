@@ -12,7 +12,8 @@ use bgt_simple::{Context, Task, TaskError, task_fn};
 use bgt_store::{MemoryStore, Store};
 
 use super::runtime;
-use crate::interval::median;
+use crate::interval::{self, median};
+use crate::pinned::Pinned;
 use crate::{Bench, Result};
 
 /// Ours may add so much.
@@ -23,6 +24,8 @@ fn no_op() -> impl Task<Output = ()> + Clone + 'static {
 }
 
 pub(super) fn measure(bench: &Bench) -> Result {
+    // Before any runtime has threads: they and the workers inherit it.
+    let _pinned = Pinned::to_one();
     let bgt = &Orchestrator::new();
     added(
         bench,
@@ -226,6 +229,7 @@ fn added_on(
         differences.push(ours - direct);
         costs.push(direct);
     }
-    bench.say(format_args!("{name}: a direct call takes {:.0} ns", median(&costs)));
+    let ((low, high), direct) = (interval::of_median(&differences), median(&costs));
+    bench.say(format_args!("{name}: {low:.0} to {high:.0} ns; a direct call takes {direct:.0} ns"));
     bench.at_most(name, median(&differences), "ns a call more than directly", GOAL)
 }

@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 
 use super::runtime;
 use crate::no_op::NoOp;
+use crate::pinned::Pinned;
 use crate::store::folder;
 use crate::{Bench, Better, Case, Result, Side};
 
@@ -17,7 +18,7 @@ const GOAL: f64 = 0.99;
 
 pub(super) fn measure(bench: &Bench) -> Result {
     let runtime = &runtime()?;
-    pooled(bench, runtime)?;
+    pooled(bench)?;
     let no_op = match NoOp::find() {
         Ok(no_op) => no_op,
         Err(error) => {
@@ -46,7 +47,9 @@ pub(super) fn measure(bench: &Bench) -> Result {
     detached(bench, runtime, program)
 }
 
-fn pooled(bench: &Bench, runtime: &Runtime) -> Result {
+fn pooled(bench: &Bench) -> Result {
+    let _pinned = Pinned::to_one();
+    let runtime = &runtime()?;
     let bgt = Orchestrator::new();
     let worker = std::env::current_exe()?;
     let builder = || WorkerPool::builder(Command::new(&worker)).says_ready(true).size(1).min_idle(1);

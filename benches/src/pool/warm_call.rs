@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 
 use super::executor::{Executor, Folder};
 use super::runtime;
+use crate::pinned::Pinned;
 use crate::{Bench, Better, Case, Result, Side};
 
 pub(super) const NAME: &str = "warm_call";
@@ -36,41 +37,6 @@ pub(super) fn measure(bench: &Bench) -> Result {
         None => {
             bench.say("warm_call against process-pool-executor is skipped: there is no Python here");
             Ok(())
-        }
-    }
-}
-
-/// This thread, and what it starts, on one processor until this is dropped.
-///
-/// Where the system happens to place worker and caller, on one processor or on two, makes a call ten times as fast or as slow,
-/// and stays so for minutes: it would be measured instead of what is compared.
-struct Pinned {
-    #[cfg(target_os = "linux")]
-    before: Option<rustix::thread::CpuSet>,
-}
-
-impl Pinned {
-    fn to_one() -> Self {
-        #[cfg(target_os = "linux")]
-        {
-            use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-            let before = sched_getaffinity(None).ok().and_then(|before| {
-                let mut one = CpuSet::new();
-                one.set((0..CpuSet::MAX_CPU).find(|cpu| before.is_set(*cpu))?);
-                sched_setaffinity(None, &one).ok().map(|()| before)
-            });
-            Self { before }
-        }
-        #[cfg(not(target_os = "linux"))]
-        Self {}
-    }
-}
-
-#[cfg(target_os = "linux")]
-impl Drop for Pinned {
-    fn drop(&mut self) {
-        if let Some(before) = &self.before {
-            let _ = rustix::thread::sched_setaffinity(None, before);
         }
     }
 }
