@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: measures in release mode, for people or as JSON lines, and compares with an earlier run.
 
 mod compare;
+mod limits;
 mod machine;
 mod numbers;
 pub(crate) mod page;

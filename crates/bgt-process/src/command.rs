@@ -83,11 +83,15 @@ pub enum Background {
     Kill,
     /// The same, and those that have left the process group on purpose, daemons for example, are looked for and killed,
     /// as they are after a stop by force. It looks at each process of the machine two or three times, for a few
-    /// microseconds each and on a thread of its own: more than the start of a small program costs.
+    /// microseconds each and on a thread of its own: more than the start of a small program costs. Each attempt does.
+    ///
+    /// # Platform-specific behavior
     ///
     /// Linux only: on macOS they are not found, and on Windows nobody leaves.
     Search,
-    /// They live on. After the drain period their pipes are closed on our side: redirect their output.
+    /// They live on. After the drain period their pipes are closed on our side: redirect their output. Before
+    /// [`guard_orphans`](crate::guard_orphans) they are safe, but for those that leave the group of a script that a pool has
+    /// started ahead by [`Prestarted`](crate::Prestarted).
     Keep,
 }
 
@@ -396,6 +400,7 @@ impl fmt::Debug for Command {
             .field("combined", &self.combined)
             .field("capture", &self.capture)
             .field("encoding", &self.encoding)
+            .field("background", &self.background)
             .field("stop", &self.stop)
             .field("priority", &self.priority)
             .field("quota", &self.quota)

@@ -64,7 +64,7 @@ pub enum Priority {
     /// As its host.
     #[default]
     Normal,
-    /// Behind the host and everything usual.
+    /// Behind the host, as far as that leaves room.
     Low,
     /// Behind everybody.
     Idle,

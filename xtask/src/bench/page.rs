@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::limits;
 use super::numbers::{plain, ratio};
 use super::plot::{self, Outcome};
 use super::record::{Ratio, Record};
@@ -121,9 +122,10 @@ fn losses(records: &[Record]) -> String {
 }
 
 fn missed(record: &Record) -> String {
+    let why = limits::of(record).map(|why| format!(". What limits it: {why}.")).unwrap_or_default();
     match (record.ratio, record.goal) {
-        (Some(r), Some(goal)) => format!("- {}: {}, goal {}\n", named(record), interval(r), plain(goal)),
-        _ => format!("- {}: {} {}\n", named(record), plain(record.ours), cell(&record.unit)),
+        (Some(r), Some(goal)) => format!("- {}: {}, goal {}{why}\n", named(record), interval(r), plain(goal)),
+        _ => format!("- {}: {} {}{why}\n", named(record), plain(record.ours), cell(&record.unit)),
     }
 }
 

@@ -188,3 +188,15 @@ async fn until_done<T>(folder: &Folder, write: impl Fn() -> io::Result<T>) -> Op
 pub(crate) fn cannot_start(error: &io::Error) -> End {
     End::not_started(ErrorKind::Start, format!("the shim that was to start it could not be started: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shim_is_in_the_tree_of_nobody() {
+        let shim = Shim::Program { program: "shim".into(), args: Vec::new() };
+        let command = shim.command(&Folder::at("folder".into())).unwrap();
+        assert!(command.get_envs().any(|(name, value)| name == "BGT_TREE" && value.is_none()));
+    }
+}
