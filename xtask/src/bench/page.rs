@@ -108,7 +108,12 @@ fn losses(records: &[Record]) -> String {
     let lost = lines(&outcome(Outcome::Worse));
     text += if lost.is_empty() { "Nowhere in this run is an interval wholly below 1.\n" } else { &lost };
 
-    let missed: String = records.iter().filter(|record| record.met == Some(false)).map(missed).collect();
+    let mut told = Vec::new();
+    let missed: String = records
+        .iter()
+        .filter(|record| record.met == Some(false))
+        .map(|record| missed(record) + &because(record, &mut told) + "\n")
+        .collect();
     let judged = records.iter().filter(|record| record.met.is_some()).count();
     let met = records.iter().filter(|record| record.met == Some(true)).count();
     let _ = write!(text, "\n## Goals that are missed\n\n{met} of {judged} goals are met.");
@@ -122,10 +127,21 @@ fn losses(records: &[Record]) -> String {
 }
 
 fn missed(record: &Record) -> String {
-    let why = limits::of(record).map(|why| format!(". What limits it: {why}.")).unwrap_or_default();
     match (record.ratio, record.goal) {
-        (Some(r), Some(goal)) => format!("- {}: {}, goal {}{why}\n", named(record), interval(r), plain(goal)),
-        _ => format!("- {}: {} {}{why}\n", named(record), plain(record.ours), cell(&record.unit)),
+        (Some(r), Some(goal)) => format!("- {}: {}, goal {}.", named(record), interval(r), plain(goal)),
+        _ => format!("- {}: {} {}.", named(record), plain(record.ours), cell(&record.unit)),
+    }
+}
+
+/// What limits it, where that is known; in full once.
+fn because(record: &Record, told: &mut Vec<&'static str>) -> String {
+    match limits::of(record) {
+        None => String::new(),
+        Some(why) if told.contains(&why) => " What limits it: as above.".to_owned(),
+        Some(why) => {
+            told.push(why);
+            format!(" What limits it: {why}.")
+        }
     }
 }
 
@@ -254,7 +270,7 @@ mod tests {
         let missed = section(&text, "## Goals that are missed");
         assert!(
             missed.contains("3 of 4")
-                && missed.contains("`short` against `tokio`: 1.20 [1.10–1.30], goal 5\n")
+                && missed.contains("`short` against `tokio`: 1.20 [1.10–1.30], goal 5.\n")
         );
         assert!(section(&text, "## Where no difference was seen").contains("- `s` `even`"));
         assert!(text.find("## Where we lose") < text.find("## The suite"));
