@@ -4,9 +4,9 @@ use super::record::{Ratio, Record};
 
 const ROW: f64 = 24.0;
 /// Where the axis begins and ends; the names stand before it, the figures behind it.
-const LEFT: f64 = 320.0;
-const RIGHT: f64 = 690.0;
-const WIDTH: f64 = 800.0;
+const LEFT: f64 = 360.0;
+const RIGHT: f64 = 710.0;
+const WIDTH: f64 = 820.0;
 const TOP: f64 = 34.0;
 
 const STYLE: &str = "\
