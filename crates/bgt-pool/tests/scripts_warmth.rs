@@ -299,7 +299,8 @@ async fn odd_names_and_old_files_are_as_good_as_any() {
 async fn a_module_that_changes_while_the_imports_run_is_noticed() {
     let scratch = Scratch::new();
     let script = write(&scratch, "a.py", "import part\nprint(part.V)\n");
-    // The second module is imported while the first changes, to something as long.
+    // The second module is imported while the first changes, to something as long, and in one step: a script that runs at that
+    // moment has the one or the other.
     for way in ways("a_module_that_changes_while_the_imports_run_is_noticed") {
         let part = write(&scratch, "lib/part.py", "V = 1\n");
         std::fs::File::options()
@@ -310,7 +311,7 @@ async fn a_module_that_changes_while_the_imports_run_is_noticed() {
             .unwrap();
         let source = format!(
             "import os, sys, time\nif not os.path.exists({0:?} + '.done'):\n    open({0:?} + '.done', 'w').close()\n    \
-             open({0:?}, 'w').write('V = 2\\n')\n    time.sleep(0.3)\n",
+             open({0:?} + '.new', 'w').write('V = 2\\n')\n    os.replace({0:?} + '.new', {0:?})\n    time.sleep(0.3)\n",
             part.display().to_string()
         );
         write(&scratch, "lib/slow.py", &source);

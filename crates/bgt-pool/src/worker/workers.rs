@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::chatter::Chatter;
-use super::desk::{Awaited, Desk, End, Heard};
+use super::desk::{Awaited, Desk, End, Heard, Listener};
 use super::error::{CallError, StartError};
 use super::minder::Minder;
 use super::process::{Orders, Worker};
@@ -48,6 +48,9 @@ impl Processes {
     }
 }
 
+/// A worker that was started, and who is told that it is ready where it says so.
+type Started = (Worker, Option<Listener>);
+
 impl Manager for Workers {
     type Type = Worker;
     type Error = StartError;
@@ -57,7 +60,10 @@ impl Manager for Workers {
         // In a task of its own from the start: whoever stops waiting leaves it in good hands.
         self.processes.minders.spawn(self.clone().serve(tell));
         match told.await {
-            Ok(worker) => worker?.ready(self.ready).await,
+            Ok(started) => {
+                let (worker, ready) = started?;
+                worker.ready(ready).await
+            }
             // The runtime is shutting down, and this task with it.
             Err(_) => pending().await,
         }
@@ -70,7 +76,7 @@ impl Manager for Workers {
 
 impl Workers {
     /// Starts a worker, hands it over and minds it, to the end of its tree.
-    async fn serve(self, tell: oneshot::Sender<Result<Worker, StartError>>) {
+    async fn serve(self, tell: oneshot::Sender<Result<Started, StartError>>) {
         let session = match self.command.session().await {
             Ok(session) => session,
             Err(source) => return drop(tell.send(Err(StartError::Command { source }))),
@@ -103,7 +109,9 @@ impl Workers {
         let (line, place) = (Vec::new(), None);
         let worker =
             Worker { pid, stdin: Some(stdin), desk: desk.clone(), orders: order, place, busy: true, line };
-        drop(tell.send(Ok(worker)));
+        // Waited for before anybody listens to it: it may say so before its new owner has had a turn.
+        let ready = self.ready.then(|| desk.wait_for(Awaited::Ready)).flatten();
+        drop(tell.send(Ok((worker, ready))));
         minder.mind(&mut orders).await;
         drop(gone);
         // Its place last: whoever takes it finds that this one is gone.
@@ -113,14 +121,10 @@ impl Workers {
 
 impl Worker {
     /// Waits until it says that it is ready, if it does.
-    async fn ready(mut self, says: bool) -> Result<Self, StartError> {
+    async fn ready(mut self, says: Option<Listener>) -> Result<Self, StartError> {
         let pid = self.pid;
-        if says {
-            let heard = match self.desk.wait_for(Awaited::Ready) {
-                Some(listener) => listener.await.ok(),
-                None => None,
-            };
-            match heard {
+        if let Some(listener) = says {
+            match listener.await.ok() {
                 Some(Ok(Heard::Ready { protocol: protocol::VERSION })) => {}
                 Some(Ok(Heard::Ready { protocol: version })) => {
                     return Err(StartError::Version { pid, version, ours: protocol::VERSION });
@@ -144,5 +148,43 @@ struct OnDrop<F: FnMut()>(F);
 impl<F: FnMut()> Drop for OnDrop<F> {
     fn drop(&mut self) {
         (self.0)();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use std::task::Poll;
+
+    use bgt_testkit::{Scratch, bad, wait_until};
+
+    use super::*;
+
+    /// Found by a soak on a crowded machine: the owner of a new worker had its first turn after the worker had said that it was
+    /// ready, and waited for that until its deadline.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn a_worker_that_is_ready_before_its_owner_has_a_turn_is_ready() {
+        let scratch = Scratch::new();
+        let said = scratch.path("said");
+        let (program, args) =
+            bad(["worker-ready", "1", "then", "touch", &scratch.text("said"), "then", "hang"]);
+        let workers = Workers {
+            command: Command::new(program).args(args),
+            pool: "p".into(),
+            ready: true,
+            max_memory: None,
+            grace: Duration::ZERO,
+            nudge: Arc::default(),
+            processes: Arc::default(),
+        };
+        let mut made = pin!(workers.create());
+        let first = poll_fn(|cx| Poll::Ready(made.as_mut().poll(cx).is_pending())).await;
+        assert!(first);
+        // On this thread, so that it has no turn meanwhile; what was said is heard by the other one in a moment.
+        assert!(wait_until(Duration::from_secs(60), || said.exists()));
+        std::thread::sleep(Duration::from_millis(100));
+        let made = tokio::time::timeout(Duration::from_secs(10), made).await.expect("it is not ready");
+        assert!(made.is_ok_and(|worker| !worker.is_busy()));
     }
 }
