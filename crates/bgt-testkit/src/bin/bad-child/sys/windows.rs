@@ -198,11 +198,24 @@ pub(crate) fn spawn(command: &mut Command, ties: Ties) -> io::Result<Child> {
         }
     }
     if !matches!(ties, Ties::OwnGroup | Ties::Nothing) {
-        return command.spawn();
+        return start(command);
     }
     // A job may forbid to be left; then a group of its own is all that there is.
     command.creation_flags(CREATE_NEW_PROCESS_GROUP | CREATE_BREAKAWAY_FROM_JOB);
-    command.spawn().or_else(|_| command.creation_flags(CREATE_NEW_PROCESS_GROUP).spawn())
+    start(command).or_else(|_| start(command.creation_flags(CREATE_NEW_PROCESS_GROUP)))
+}
+
+/// One start in thousands is an "Internal error" (1359) of Wine's own: then once more, and at most ten times.
+fn start(command: &mut Command) -> io::Result<Child> {
+    let is_wines = |error: &io::Error| error.raw_os_error() == Some(1359);
+    let mut started = command.spawn();
+    for _ in 0..10 {
+        if !started.as_ref().is_err_and(is_wines) {
+            break;
+        }
+        started = command.spawn();
+    }
+    started
 }
 
 /// A named event: the grandchild sets it.
