@@ -358,7 +358,7 @@ impl Command {
     ///
     /// See [`Quota`]: on Windows by the job that the program is in anyway, on Linux where the host may make cgroups, elsewhere
     /// never. On Linux the program is moved right after its start, and whom it has started by then with it; and nobody gets
-    /// away by leaving the process group.
+    /// away by leaving the process group. What an interpreter that a pool has started ahead had before its script does not count.
     ///
     /// # Examples
     ///

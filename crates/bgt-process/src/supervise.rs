@@ -1,6 +1,5 @@
 //! One run of a program: prepared, started, watched to its end, judged.
 
-use std::io;
 use std::time::Duration;
 
 use bgt_core::{CancelReason, Context, EventKind, TaskError};
@@ -71,11 +70,8 @@ impl Command {
         loop {
             match bgt_sys::spawn(&mut prepared.std, options) {
                 Ok(spawned) => return Ok(spawned),
-                // A freshly written program is "busy" while another thread's spawn still holds it open for writing
-                // (https://github.com/rust-lang/rust/issues/114554): a matter of milliseconds.
-                Err(error)
-                    if error.kind() == io::ErrorKind::ExecutableFileBusy && pause.as_millis() < 200 =>
-                {
+                // Such as a freshly written program that is "busy": a matter of milliseconds.
+                Err(error) if bgt_sys::is_passing(&error) && pause.as_millis() < 200 => {
                     sleep(pause).await;
                     pause *= 2;
                 }

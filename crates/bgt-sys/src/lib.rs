@@ -69,7 +69,7 @@ use windows as os;
 
 pub use apart::{Identity, Knocks, leave_session, own_program, start_apart};
 pub use boot::{boot_id, since_boot};
-pub use errors::{is_bad_format, is_too_long};
+pub use errors::{is_bad_format, is_passing, is_too_long};
 pub use exit::{Ended, Outcome, Usage};
 pub use file::{
     FileId, create_private, create_private_folder, file_id, path_from_bytes, real_path, sync_folder,
